@@ -1,0 +1,12 @@
+// A secret is a type that cannot be printed: tokens, private keys, client secrets.
+
+/** Holds a secret value. Every way of printing it gives `[redacted]`. */
+export class Secret {
+  readonly #value: string;
+  constructor(value: string) { this.#value = value; }
+  /** The only way out. Call it where the bytes leave the process and nowhere else. */
+  reveal(): string { return this.#value; }
+  toString(): string { return '[redacted]'; }
+  toJSON(): string { return '[redacted]'; }
+  [Symbol.for('nodejs.util.inspect.custom')](): string { return '[redacted]'; }
+}
