@@ -1,0 +1,177 @@
+// JWT authentication and claim authorization: gathers the facts of a request, has them judged, carries out the verdict.
+import { Action, LogLevel, MapType } from "../../proxy-wasm-as/assembly/abi";
+import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
+import {
+  Counter, enterContext, log, now, removeHeader, replaceHeader, respond, resumeRequest, setFilterState,
+} from "../../proxy-wasm-as/assembly/host";
+import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
+import { headerValue } from "./claims";
+import { ConfigReader, MAX_CONFIGURATION_BYTES } from "./config";
+import { authorize } from "./decide";
+import { Facts } from "./facts";
+import { Fetches } from "./fetches";
+import { Outcome, outcomeStatus, outcomeText } from "./outcome";
+import { ConfiguredKeyring, RoutePolicies } from "./policies";
+import { Policy } from "./policy";
+import { RequestRule, readRules } from "./rules";
+import { Token } from "./token";
+import { verify } from "./verify";
+
+export {
+  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick,
+  proxy_on_request_headers, proxy_on_http_call_response, proxy_on_delete,
+} from "../../proxy-wasm-as/assembly/exports";
+
+const VERDICT = utf8("gatewright.jwt");
+const CHALLENGE = utf8("www-authenticate");
+
+class JwtRoot extends RootContext {
+  readonly fetches: Fetches = new Fetches();
+  private fromRoutes: RoutePolicies | null = null;
+  private rules: RequestRule[] = [];
+  readonly token: Token = new Token();
+  readonly allowed: Counter = new Counter("gatewright_jwt_allowed");
+  readonly denied: Counter = new Counter("gatewright_jwt_denied");
+  private held: Map<u32, JwtRequest> = new Map();
+
+  onConfigure(configuration: ArrayBuffer): bool {
+    const problem = this.configure(configuration);
+    if (problem.length > 0) log(LogLevel.Error, "gatewright.jwt: configuration: " + problem);
+    return problem.length == 0;
+  }
+
+  /** What is wrong with the configuration; empty: nothing. */
+  private configure(configuration: ArrayBuffer): string {
+    const json = new Json();
+    if (configuration.byteLength > MAX_CONFIGURATION_BYTES) return "too large";
+    if (!json.parse(configuration, 0, configuration.byteLength)) return "not JSON; wanted: {\"source\":\"route\"} or {\"rules\":[…]}";
+    const source = json.get(json.root, utf8("source"));
+    const reader = new ConfigReader(json, new ConfiguredKeyring(this.fetches, json, json.get(json.root, utf8("keySets"))));
+    if (source != ABSENT) {
+      reader.only(json.root, "", ["source"]);
+      if (!json.is(source, utf8("route"))) reader.fail("source", "must be route");
+      this.fromRoutes = new RoutePolicies(this.fetches);
+    } else {
+      reader.only(json.root, "", ["rules", "keySets"]);
+      if (json.get(json.root, utf8("rules")) == ABSENT) reader.fail("rules", "source or rules is needed");
+      this.rules = readRules(reader, json.root);
+    }
+    return reader.problem;
+  }
+
+  createHttpContext(id: u32): HttpContext { return new JwtRequest(id, this); }
+
+  onTick(): void { this.release(this.fetches.run()); }
+
+  onHttpCallResponse(token: u32, headerCount: u32, bodySize: u32): void {
+    this.release(this.fetches.answered(token, headerCount, bodySize));
+    this.release(this.fetches.run());
+  }
+
+  hold(request: JwtRequest): void { this.held.set(request.id, request); }
+  drop(request: JwtRequest): void { this.held.delete(request.id); }
+
+  private release(requests: u32[]): void {
+    for (let i = 0; i < requests.length; i++) {
+      const id = requests[i];
+      if (!this.held.has(id)) continue;                       // its client left
+      const request = this.held.get(id);
+      this.held.delete(id);
+      if (enterContext(id) && request.judge() == Action.Continue) resumeRequest();
+    }
+    enterContext(this.id);
+  }
+
+  /** The policy of the request in hand; null with an empty problem: none applies. */
+  policyFor(facts: Facts, request: JwtRequest): Policy | null {
+    const fromRoutes = this.fromRoutes;
+    if (fromRoutes != null) {
+      const policy = fromRoutes.find();
+      request.verdict = fromRoutes.id;
+      request.problem = fromRoutes.problem;
+      return policy;
+    }
+    for (let i = 0; i < this.rules.length; i++) if (this.rules[i].matches(facts)) return this.rules[i].policy;
+    return null;
+  }
+}
+
+class JwtRequest extends HttpContext {
+  /** The policy's id, which the guard compares; empty where no guard is. */
+  verdict: ArrayBuffer = new ArrayBuffer(0);
+  problem: string = "";
+
+  constructor(id: u32, private root: JwtRoot) { super(id); }
+
+  onRequestHeaders(endOfStream: bool): Action { return this.judge(); }
+  onDelete(): void { this.root.drop(this); }
+
+  /** The whole verdict; called again when keys that were awaited came or did not. */
+  judge(): Action {
+    const root = this.root;
+    const facts = new Facts();
+    const policy = root.policyFor(facts, this);
+    if (policy == null) return this.problem.length == 0 ? Action.Continue : this.unreadable();
+    const verification = verify(policy, facts, root.token, now());
+    if (verification.outcome == Outcome.Pending) {
+      const awaited = verification.awaited;
+      if (awaited == null) return this.refuse(Outcome.FetchFailed, facts);
+      root.hold(this);
+      root.fetches.hold(awaited, this.id);
+      return Action.StopIteration;
+    }
+    if (verification.outcome != Outcome.Accepted) return this.refuse(verification.outcome, facts);
+    if (policy.authorizes) {
+      const decision = authorize(policy, verification.provider, root.token.payload);
+      if (!decision.allowed) return this.forbid(decision.reason);
+    }
+    this.passOnClaims(policy, verification.provider);
+    if (this.verdict.byteLength > 0 && !setFilterState(VERDICT, this.verdict)) {
+      this.problem = "the host refuses filter state";
+      return this.unreadable();
+    }
+    root.allowed.increment();
+    return Action.Continue;
+  }
+
+  /** Claims of the accepted token as headers; nobody else's copies of them get through. */
+  private passOnClaims(policy: Policy, accepted: i32): void {
+    for (let i = 0; i < policy.providers.length; i++) {
+      const claimHeaders = policy.providers[i].claimHeaders;
+      if (policy.setsRequestHeaders) for (let j = 0; j < claimHeaders.length; j++) removeHeader(MapType.HttpRequestHeaders, claimHeaders[j].header);
+    }
+    if (accepted < 0) return;
+    const claimHeaders = policy.providers[accepted].claimHeaders;
+    for (let j = 0; j < claimHeaders.length; j++) {
+      const value = headerValue(this.root.token.payload, claimHeaders[j].claim);
+      if (value == null) continue;
+      if (policy.setsRequestHeaders) replaceHeader(MapType.HttpRequestHeaders, claimHeaders[j].header, value);
+      else setFilterState(claimHeaders[j].stateKey, value);
+    }
+  }
+
+  private refuse(outcome: Outcome, facts: Facts): Action {
+    const error = outcome == Outcome.Missing ? "" : ", error=\"invalid_token\"";
+    const challenge = "Bearer realm=\"" + facts.realm() + "\"" + error;
+    return this.answer(outcomeStatus(outcome), "jwt_authn_access_denied{" + outcomeText(outcome) + "}", outcomeText(outcome), [CHALLENGE, utf8(challenge)]);
+  }
+
+  private forbid(reason: string): Action {
+    return this.answer(403, "rbac_access_denied_matched_policy[" + reason + "]", "RBAC: access denied", []);
+  }
+
+  /** No readable policy on a route that is to have one: closed, and the log says why. */
+  private unreadable(): Action {
+    log(LogLevel.Error, "gatewright.jwt: " + this.problem);
+    return this.answer(500, "gatewright_jwt_policy_unreadable", "", []);
+  }
+
+  private answer(status: u32, details: string, body: string, headers: ArrayBuffer[]): Action {
+    this.root.denied.increment();
+    respond(status, utf8(details), utf8(body), headers);
+    return Action.StopIteration;
+  }
+}
+
+registerRoot((id: u32): RootContext => new JwtRoot(id));

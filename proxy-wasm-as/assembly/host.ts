@@ -1,0 +1,116 @@
+// What the host can do, in words. Absent is null, empty is an empty buffer, failure is a value; nothing here traps.
+import {
+  BufferType, LogLevel, MapType, MetricType, Status, StreamType, proxy_call_foreign_function, proxy_continue_stream, proxy_define_metric,
+  proxy_get_buffer_bytes, proxy_get_current_time_nanoseconds, proxy_get_header_map_pairs, proxy_get_header_map_value, proxy_get_property,
+  proxy_http_call, proxy_increment_metric, proxy_log, proxy_remove_header_map_value, proxy_replace_header_map_value,
+  proxy_send_local_response, proxy_set_effective_context, proxy_set_property, proxy_set_tick_period_milliseconds,
+} from "./abi";
+import { addressOf, expectHostBytes, outAddress, outSize, takeHostBytes, takeHostU16, takeHostU32, takeHostU64 } from "./memory";
+import { decodePairs, encodePairs } from "./pairs";
+import { utf8 } from "./bytes";
+
+const NOTHING = new ArrayBuffer(0);
+
+/** Writes a line to the host's log. Never give it anything a client sent. */
+export function log(level: LogLevel, message: string): void {
+  const bytes = utf8(message);
+  proxy_log(level, addressOf(bytes), bytes.byteLength);
+}
+
+/** Wall clock, milliseconds since the epoch. */
+export function now(): i64 {
+  return proxy_get_current_time_nanoseconds(outAddress()) == Status.Ok ? <i64>(takeHostU64() / 1_000_000) : 0;
+}
+
+/** Calls onTick() every so many milliseconds; 0: never again. */
+export function setTickPeriod(milliseconds: u32): void { proxy_set_tick_period_milliseconds(milliseconds); }
+
+/** The path of a property, ready for property(): segments joined by NUL (a segment may hold dots). */
+export function propertyPath(segments: string[]): ArrayBuffer { return utf8(segments.join("\0")); }
+
+/** A property's bytes, or null when the host has none. */
+export function property(path: ArrayBuffer): ArrayBuffer | null {
+  expectHostBytes();
+  if (proxy_get_property(addressOf(path), path.byteLength, outAddress(), outSize()) != Status.Ok) return null;
+  return takeHostBytes();
+}
+
+/** Sets filter state `wasm.<key>`; once a stream, later values are refused by Envoy. */
+export function setFilterState(key: ArrayBuffer, value: ArrayBuffer): bool {
+  return proxy_set_property(addressOf(key), key.byteLength, addressOf(value), value.byteLength) == Status.Ok;
+}
+
+/** The value of a header (the first one, where a name repeats), or null. */
+export function header(map: MapType, name: ArrayBuffer): ArrayBuffer | null {
+  expectHostBytes();
+  if (proxy_get_header_map_value(map, addressOf(name), name.byteLength, outAddress(), outSize()) != Status.Ok) return null;
+  return takeHostBytes();
+}
+
+/** All headers: [name, value, name, value, …]. */
+export function headers(map: MapType): ArrayBuffer[] {
+  expectHostBytes();
+  if (proxy_get_header_map_pairs(map, outAddress(), outSize()) != Status.Ok) return [];
+  return decodePairs(takeHostBytes());
+}
+
+/** Sets a header, removing all others of the name. Envoy chooses the route anew after it. */
+export function replaceHeader(map: MapType, name: ArrayBuffer, value: ArrayBuffer): void {
+  proxy_replace_header_map_value(map, addressOf(name), name.byteLength, addressOf(value), value.byteLength);
+}
+
+/** Removes all headers of a name. Envoy chooses the route anew after it. */
+export function removeHeader(map: MapType, name: ArrayBuffer): void {
+  proxy_remove_header_map_value(map, addressOf(name), name.byteLength);
+}
+
+/** The whole of a buffer up to `max` bytes; empty when the host has none. */
+export function buffer(type: BufferType, max: i32): ArrayBuffer {
+  expectHostBytes();
+  if (proxy_get_buffer_bytes(type, 0, max, outAddress(), outSize()) != Status.Ok) return NOTHING;
+  return takeHostBytes();
+}
+
+/** Answers the request from here. The stream is over, whatever the callback returns. `headers` is [name, value, …]. */
+export function respond(status: u32, details: ArrayBuffer, body: ArrayBuffer, headers: ArrayBuffer[]): void {
+  const pairs = encodePairs(headers);
+  proxy_send_local_response(
+    status, addressOf(details), details.byteLength, addressOf(body), body.byteLength, addressOf(pairs), pairs.byteLength, -1);
+}
+
+/** Makes a stream the one that the following calls are about. False when it is gone. */
+export function enterContext(id: u32): bool { return proxy_set_effective_context(id) == Status.Ok; }
+
+/** Lets a held request go on, after the callback has returned. */
+export function resumeRequest(): void { proxy_continue_stream(StreamType.Request); }
+
+/**
+ * Sends an HTTP request to a cluster. The answer comes to RootContext.onHttpCallResponse with the token returned here.
+ * 0 when the host refuses it: an unknown or warming cluster, or a header missing (:method, :path, :authority).
+ */
+export function httpCall(cluster: ArrayBuffer, headers: ArrayBuffer[], timeoutMilliseconds: u32): u32 {
+  const pairs = encodePairs(headers);
+  const none = encodePairs([]);
+  const status = proxy_http_call(
+    addressOf(cluster), cluster.byteLength, addressOf(pairs), pairs.byteLength, addressOf(NOTHING), 0,
+    addressOf(none), none.byteLength, timeoutMilliseconds, outAddress());
+  return status == Status.Ok ? takeHostU32() : 0;
+}
+
+/** Calls a foreign function whose answer is a small protobuf: its first two bytes, little-endian; 0 when it failed. */
+export function foreignFlag(name: ArrayBuffer, argument: ArrayBuffer, size: i32): u32 {
+  expectHostBytes();
+  const status = proxy_call_foreign_function(
+    addressOf(name), name.byteLength, addressOf(argument), size, outAddress(), outSize());
+  return status == Status.Ok ? takeHostU16() : 0;
+}
+
+/** Counts events; Prometheus shows it under its bare name. */
+export class Counter {
+  private id: u32 = 0;
+  constructor(name: string) {
+    const bytes = utf8(name);
+    if (proxy_define_metric(MetricType.Counter, addressOf(bytes), bytes.byteLength, outAddress()) == Status.Ok) this.id = takeHostU32();
+  }
+  increment(): void { if (this.id != 0) proxy_increment_metric(this.id, 1); }
+}

@@ -1,0 +1,91 @@
+// The only file that handles addresses. What the host allocates (exports.ts gives it heap blocks), this file frees.
+
+const out: usize = memory.data(16);
+
+/** Address where the host writes the address of what it returns (or a token, an id, a time). */
+// @ts-ignore: decorator
+@inline export function outAddress(): usize { return out; }
+
+/** Address where the host writes the size of what it returns. */
+// @ts-ignore: decorator
+@inline export function outSize(): usize { return out + 4; }
+
+/** The u32 that the host wrote to outAddress(). */
+// @ts-ignore: decorator
+@inline export function takeHostU32(): u32 { return load<u32>(out); }
+
+/** The u64 that the host wrote to outAddress(). */
+// @ts-ignore: decorator
+@inline export function takeHostU64(): u64 { return load<u64>(out); }
+
+/** Clears both, so that a host that writes nothing leaves "nothing" there. Before every call that returns bytes. */
+// @ts-ignore: decorator
+@inline export function expectHostBytes(): void { store<u64>(out, 0); }
+
+/** Copies what the host just wrote and releases its block. Empty when the host wrote nothing. */
+export function takeHostBytes(): ArrayBuffer {
+  const address = <usize>load<u32>(out);
+  const size = load<u32>(out + 4);
+  const bytes = new ArrayBuffer(<i32>size);
+  if (address != 0) {
+    memory.copy(changetype<usize>(bytes), address, size);
+    heap.free(address);
+  }
+  return bytes;
+}
+
+/** As takeHostBytes, for an answer of which only the first byte pair counts: 0 unless it is at least two bytes long. */
+export function takeHostU16(): u32 {
+  const address = <usize>load<u32>(out);
+  const size = load<u32>(out + 4);
+  let value: u32 = 0;
+  if (address != 0) {
+    if (size >= 2) value = load<u16>(address);
+    heap.free(address);
+  }
+  return value;
+}
+
+/** Address of a buffer, to be used as an argument of a host call and for nothing else. */
+// @ts-ignore: decorator
+@inline export function addressOf(bytes: ArrayBuffer): usize { return changetype<usize>(bytes); }
+
+/** The byte at an index. 0 when the index is outside: reading never traps. */
+// @ts-ignore: decorator
+@inline export function byteAt(bytes: ArrayBuffer, index: i32): u32 {
+  return <u32>index < <u32>bytes.byteLength ? <u32>load<u8>(changetype<usize>(bytes) + <usize>index) : 0;
+}
+
+/** Little-endian u32 at an index; 0 when it does not lie wholly inside. */
+// @ts-ignore: decorator
+@inline export function u32At(bytes: ArrayBuffer, index: i32): u32 {
+  return index >= 0 && index <= bytes.byteLength - 4 ? load<u32>(changetype<usize>(bytes) + <usize>index) : 0;
+}
+
+/** Writes a byte; does nothing when the index is outside. */
+// @ts-ignore: decorator
+@inline export function setByte(bytes: ArrayBuffer, index: i32, value: u32): void {
+  if (<u32>index < <u32>bytes.byteLength) store<u8>(changetype<usize>(bytes) + <usize>index, value);
+}
+
+/** Writes a little-endian u32; does nothing when it does not lie wholly inside. */
+// @ts-ignore: decorator
+@inline export function setU32(bytes: ArrayBuffer, index: i32, value: u32): void {
+  if (index >= 0 && index <= bytes.byteLength - 4) store<u32>(changetype<usize>(bytes) + <usize>index, value);
+}
+
+/** Copies [start, end) of `from` to `to` at `at`, as far as both reach. Returns how many bytes it copied. */
+export function copyBytes(to: ArrayBuffer, at: i32, from: ArrayBuffer, start: i32, end: i32): i32 {
+  if (start < 0 || at < 0) return 0;
+  const size = min(min(end, from.byteLength) - start, to.byteLength - at);
+  if (size <= 0) return 0;
+  memory.copy(changetype<usize>(to) + <usize>at, changetype<usize>(from) + <usize>start, <usize>size);
+  return size;
+}
+
+/** Whether [start, end) of `a` holds exactly the bytes of `b`. */
+export function equalBytes(a: ArrayBuffer, start: i32, end: i32, b: ArrayBuffer): bool {
+  const size = end - start;
+  if (start < 0 || size != b.byteLength || end > a.byteLength) return false;
+  return memory.compare(changetype<usize>(a) + <usize>start, changetype<usize>(b), <usize>size) == 0;
+}
