@@ -1,0 +1,75 @@
+// Time in the hands of the test: it moves only when told to, and everything due happens at exactly its due time.
+
+/** A thing to happen at a due time; `cancel` forgets it. */
+export interface Timer {
+  cancel(): void;
+}
+
+interface Entry extends Timer {
+  readonly due: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+/** A wall clock and timers. Several VMs may share one. Times are milliseconds since the epoch unless said. */
+export class Clock {
+  #now: number;
+  #nanoseconds: bigint;
+  #order = 0;
+  readonly #entries: Entry[] = [];
+
+  /** Starts at 2025-01-01T00:00:00Z unless told otherwise. */
+  constructor(start: number | string | Date = '2025-01-01T00:00:00Z') {
+    this.#now = new Date(start).getTime();
+    this.#nanoseconds = BigInt(this.#now) * 1_000_000n;
+  }
+
+  /** Milliseconds since the epoch. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Nanoseconds since the epoch: what `proxy_get_current_time_nanoseconds` answers. */
+  get nanoseconds(): bigint {
+    return this.#nanoseconds;
+  }
+
+  /** Runs `run` when `delay` milliseconds have passed; at the same due time, in the order of the calls. */
+  after(delay: number, run: () => void): Timer {
+    const due = this.#now + delay;
+    const entry: Entry = {
+      due, order: this.#order++, run,
+      cancel: () => {
+        const at = this.#entries.indexOf(entry);
+        if (at >= 0) this.#entries.splice(at, 1);
+      },
+    };
+    let at = this.#entries.length;
+    while (at > 0 && (this.#entries[at - 1] as Entry).due > due) at--;
+    this.#entries.splice(at, 0, entry);
+    return entry;
+  }
+
+  /** Moves the time forward and runs what falls due, each at its due time, including what that schedules in turn. */
+  advance(milliseconds: number): void {
+    const end = this.#now + milliseconds;
+    for (let next = this.#entries[0]; next !== undefined && next.due <= end; next = this.#entries[0]) {
+      this.#entries.shift();
+      this.#set(Math.max(next.due, this.#now));
+      next.run();
+    }
+    this.#set(end);
+  }
+
+  /** Milliseconds until the next timer, or undefined when nothing waits. */
+  get untilNext(): number | undefined {
+    const next = this.#entries[0];
+    return next === undefined ? undefined : next.due - this.#now;
+  }
+
+  #set(now: number): void {
+    if (now === this.#now) return;
+    this.#now = now;
+    this.#nanoseconds = BigInt(Math.round(now)) * 1_000_000n + BigInt(Math.round((now - Math.round(now)) * 1e6));
+  }
+}

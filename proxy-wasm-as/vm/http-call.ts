@@ -1,0 +1,71 @@
+// The guest's own http calls, answered by scripts of the test.
+import { Body } from './body.ts';
+import { Headers, type HeadersInput } from './headers.ts';
+import type { Host } from './host.ts';
+
+/** One call the guest made. */
+export interface HttpCall {
+  readonly cluster: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+  readonly trailers: Headers;
+  /** Milliseconds; 0 waits for ever. */
+  readonly timeout: number;
+  readonly token: number;
+}
+
+/** A scripted answer. It arrives `delayMs` (default 0) after the call, when the clock moves. */
+export interface UpstreamReply {
+  /** Default 200. */
+  readonly status?: number;
+  readonly headers?: HeadersInput;
+  readonly body?: string | Uint8Array;
+  readonly trailers?: HeadersInput;
+  readonly delayMs?: number;
+}
+
+/** What a cluster does with a call: answer, never answer, or drop the connection. */
+export type Upstream = (call: HttpCall) => UpstreamReply | 'timeout' | 'reset';
+
+/** How many calls are kept for assertions; the oldest go first. */
+const KEPT_CALLS = 10_000;
+
+/** WasmResult::BrokenConnection, which proxy_get_status shows after a failed call. */
+const BROKEN_CONNECTION = 11;
+
+/** Starts a call and answers its token; undefined (BadArgument) for an unknown cluster or a missing pseudo header. */
+export function dispatch(host: Host, cluster: string, headers: Headers, body: Uint8Array, trailers: Headers, timeout: number): number | undefined {
+  const { upstreams, calls, clock } = host.surroundings;
+  const upstream = Object.hasOwn(upstreams, cluster) ? upstreams[cluster] : undefined;
+  if (upstream === undefined || timeout < 0) return undefined;
+  if (!headers.has(':method') || !headers.has(':path') || !headers.has(':authority')) return undefined;
+  if (body.length > 0) headers.set('content-length', String(body.length));
+  const token = ++host.callToken;
+  const call: HttpCall = { cluster, headers, body, trailers, timeout, token };
+  if (calls.length >= KEPT_CALLS * 2) calls.splice(0, KEPT_CALLS);
+  calls.push(call);
+
+  const reply = upstream(call);
+  if (reply === 'reset') clock.after(0, () => fail(host, token));
+  else if (reply === 'timeout' || (timeout > 0 && (reply.delayMs ?? 0) > timeout)) {
+    if (timeout > 0) clock.after(timeout, () => fail(host, token));
+  } else clock.after(reply.delayMs ?? 0, () => deliver(host, token, reply));
+  return token;
+}
+
+function deliver(host: Host, token: number, reply: UpstreamReply): void {
+  const headers = new Headers();
+  headers.add(':status', String(reply.status ?? 200));
+  for (const [name, value] of new Headers(reply.headers)) headers.add(name, value);
+  const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : (reply.body ?? new Uint8Array(0));
+  const trailers = reply.trailers === undefined ? undefined : new Headers(reply.trailers);
+  host.callReply = { headers, trailers, body: new Body(body) };
+  host.call(host.root, host.exports.proxy_on_http_call_response, host.root.id, token, headers.size, body.length, trailers?.size ?? 0);
+  host.callReply = undefined;
+}
+
+function fail(host: Host, token: number): void {
+  host.callStatus = [BROKEN_CONNECTION, 'reset'];
+  host.call(host.root, host.exports.proxy_on_http_call_response, host.root.id, token, 0, 0, 0);
+  host.callStatus = [BROKEN_CONNECTION, ''];
+}
