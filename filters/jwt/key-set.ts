@@ -54,7 +54,7 @@ export class KeySet {
       if (key.algorithm != Algorithm.Unknown && key.algorithm != token.algorithm) continue;
       outcome = Outcome.VerificationFails;
       // RFC 8725 section 3.1: the key, not the token, says which kind of algorithm it is for.
-      if (key.key.curve != curve) continue;
+      if (key.key.curve != curve || token.algorithm == Algorithm.Unverifiable) continue;
       if (key.key.verify(hash, token.signature, token.signatureSize, token.bytes, token.start, token.signedEnd)) return Outcome.Accepted;
     }
     return outcome;
@@ -65,7 +65,7 @@ function readKey(json: Json, node: i32): Key | null {
   if (json.is(json.get(node, USE), ENC)) return null;
   const alg = json.get(node, ALG);
   const algorithm = alg == ABSENT ? Algorithm.Unknown : algorithmOf(json, alg);
-  if (alg != ABSENT && algorithm == Algorithm.Unknown) return null;
+  if (alg != ABSENT && (algorithm == Algorithm.Unknown || algorithm == Algorithm.Unverifiable)) return null;
   const kty = json.get(node, KTY);
   const key = json.is(kty, RSA) ? readRsa(json, node, algorithm) : json.is(kty, EC) ? readEc(json, node, algorithm) : null;
   return key == null ? null : new Key(json.string(json.get(node, KID)), algorithm, key);
