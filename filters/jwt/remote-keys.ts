@@ -19,7 +19,7 @@ export class RemoteKeys {
   /** Milliseconds since the epoch: when the next fetch may begin, and when the one wanted now has failed for good. */
   private notBefore: i64 = 0;
   private giveUpAt: i64 = 0;
-  private used: bool = false;
+  private lastUsed: i64 = 0;
 
   constructor(
     readonly cluster: ArrayBuffer, readonly authority: ArrayBuffer, readonly path: ArrayBuffer,
@@ -28,7 +28,7 @@ export class RemoteKeys {
 
   /** Accepted: `keys` is there. Pending: a fetch is wanted or under way. FetchFailed: the last one failed a moment ago. */
   ask(now: i64): Outcome {
-    this.used = true;
+    this.lastUsed = now;
     if (this.keys != null) return Outcome.Accepted;
     if (this.state == FetchState.Idle) {
       if (now < this.notBefore) return Outcome.FetchFailed;
@@ -47,9 +47,8 @@ export class RemoteKeys {
   due(now: i64): bool {
     if (this.state == FetchState.Idle && this.keys != null && now >= this.notBefore) {
       // Ahead of expiry, but only for keys that somebody uses; the rest is dropped and fetched when it is wanted again.
-      if (this.used) this.want(now);
+      if (now - this.lastUsed <= this.cache) this.want(now);
       else this.keys = null;
-      this.used = false;
     }
     return this.state == FetchState.Wanted && now >= this.notBefore;
   }
