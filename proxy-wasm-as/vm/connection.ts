@@ -29,6 +29,8 @@ export class Connection extends Context {
   readonly #properties: readonly Properties[];
   #seesDownstream = false;
   #seesUpstream = false;
+  /** Stopped at proxy_on_new_connection: nothing is read from the client until the filter continues. */
+  #waiting: { readonly data: Uint8Array; readonly end: boolean }[] | undefined = undefined;
 
   constructor(host: Host, options: ConnectionOptions) {
     super(host, true);
@@ -42,7 +44,9 @@ export class Connection extends Context {
     this.host.call(this, exports.proxy_on_context_create, this.id, this.host.root.id);
     const status = this.host.call(this, exports.proxy_on_new_connection, this.id);
     if (this.#overtaken()) return;
-    if (status !== 0) this.outcome = 'held';
+    if (status === 0) return;
+    this.outcome = 'held';
+    this.#waiting = [];
   }
 
   /** What has passed the filter towards the upstream. */
@@ -62,7 +66,12 @@ export class Connection extends Context {
   /** The client sends. What the filter stops stays in the buffer, and the next piece is shown with it. */
   receive(data: string | Uint8Array, endOfStream = false): void {
     if (this.outcome === 'closed') return;
-    this.#fromClient.append(typeof data === 'string' ? Buffer.from(data) : data);
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    if (this.#waiting !== undefined) {
+      this.#waiting.push({ data: bytes, end: endOfStream });
+      return;
+    }
+    this.#fromClient.append(bytes);
     this.#seesDownstream = true;
     const status = this.host.call(this, this.host.exports.proxy_on_downstream_data, this.id, this.#fromClient.bytes.length, endOfStream ? 1 : 0);
     if (this.#overtaken()) return;
@@ -113,7 +122,8 @@ export class Connection extends Context {
     const [first, second] = segments;
     if (segments.length === 2 && second !== undefined) {
       if (first === 'source' || first === 'destination') return peers[first][second];
-      if (first === 'connection') return second === 'id' ? this.id : second === 'mtls' ? false : undefined;
+      if (first === 'connection') return second === 'id' ? this.id : second === 'mtls' ? false : second === 'requested_server_name' ? '' : undefined;
+      if (first === 'request' && second === 'time') return this.host.surroundings.clock.nanoseconds;
     }
     return this.host.pluginProperty(segments);
   }
@@ -142,10 +152,13 @@ export class Connection extends Context {
   }
 
   #resume(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
     this.outcome = 'open';
     this.#seesDownstream = false;
     this.#toUpstream.append(this.#fromClient.bytes);
     this.#fromClient.bytes = new Uint8Array(0);
+    for (const { data, end } of waiting ?? []) this.receive(data, end);
   }
 
   #overtaken(): boolean {

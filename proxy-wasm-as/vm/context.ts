@@ -24,6 +24,8 @@ export abstract class Context {
   readonly host: Host;
   /** `wasm.<key>` and what `set_envoy_filter_state` set; undefined where there is no stream (the root context). */
   readonly state: Map<string, Uint8Array> | undefined;
+  /** Names this context declared with declare_property. */
+  readonly declared = new Map<string, { readonly readOnly: boolean }>();
   /** How often the guest made Envoy choose the route again: by clear_route_cache or by changing request headers. */
   routeCacheCleared = 0;
 

@@ -36,11 +36,11 @@ export const foreignFunctions: Readonly<Record<string, ForeignFunction>> = {
   },
 
   /** {1 name, 2 readonly, …}. Twice the same name is BadArgument. */
-  declare_property(argument, { host }) {
+  declare_property(argument, { declared }) {
     const fields = parseFields(argument);
     const name = fields && textField(fields, 1);
-    if (fields === undefined || name === undefined || host.declaredProperties.has(name)) return Status.BadArgument;
-    host.declaredProperties.set(name, { readOnly: fields.get(2) === 1 });
+    if (fields === undefined || name === undefined || declared.has(name)) return Status.BadArgument;
+    declared.set(name, { readOnly: fields.get(2) === 1 });
     return none;
   },
 

@@ -45,6 +45,9 @@ export interface CallReply {
   readonly body: Body | undefined;
 }
 
+/** In place of a callback's status after send_local_response: "stop", whatever the guest returned. */
+const STOP = -1;
+
 type GuestFunction = (...args: number[]) => number;
 
 /** Which host functions may be called now: all, those of start-up, or those of an allocation (wasm.cc, setRestrictedCallback). */
@@ -67,12 +70,10 @@ export class Host {
   /** What killed this instance. */
   trap: Error | undefined = undefined;
   callReply: CallReply | undefined = undefined;
-  /** Token of the latest http call. */
+  /** Token of the latest http call; Envoy keeps the two low bits for the kind of call. */
   callToken = 0;
   /** Code and message of the last failed call, for proxy_get_status. */
   callStatus: readonly [code: number, message: string] = [0, ''];
-  /** Names the guest declared with declare_property. */
-  readonly declaredProperties = new Map<string, { readonly readOnly: boolean }>();
   restriction: Restriction = 'none';
   tickPeriod = 0;
 
@@ -83,6 +84,8 @@ export class Host {
   #effective = 0;
   #deferred: [Context, Deferred][] = [];
   #tick: Timer | undefined = undefined;
+  /** What the last callback itself returned, whatever it asked for. */
+  #returned = 0;
   /** The root's proxy_on_done answered false, and proxy_done has not come yet. */
   #awaitsDone = false;
 
@@ -115,16 +118,16 @@ export class Host {
     this.configuring = true;
     this.call(root, exports.proxy_on_context_create, root.id, 0);
     this.configuring = false;
-    const started = this.call(root, exports.proxy_on_vm_start, root.id, this.vmConfiguration.length);
-    return this.trap === undefined && (started !== 0 || exports.proxy_on_vm_start === undefined);
+    this.call(root, exports.proxy_on_vm_start, root.id, this.vmConfiguration.length);
+    return this.trap === undefined && (this.#returned !== 0 || exports.proxy_on_vm_start === undefined);
   }
 
   /** Hands over the plugin configuration; what the guest answered is in `configured`. */
   configure(): void {
     this.configuring = true;
-    const accepted = this.call(this.root, this.exports.proxy_on_configure, this.root.id, this.pluginConfiguration.length);
+    this.call(this.root, this.exports.proxy_on_configure, this.root.id, this.pluginConfiguration.length);
     this.configuring = false;
-    if (this.trap === undefined) this.configured = accepted !== 0 || this.exports.proxy_on_configure === undefined;
+    if (this.trap === undefined) this.configured = this.#returned !== 0 || this.exports.proxy_on_configure === undefined;
   }
 
   /** Gives a new context its id. */
@@ -178,17 +181,18 @@ export class Host {
     let result = 0;
     try {
       result = callback(a, b, c, d, e);
+      this.#returned = result;
     } catch (error) {
       if (!isTrap(error)) throw error;
       this.trap = error;
-      this.surroundings.logs.write(5, `Function: ${this.#nameOf(callback)} failed: ${error.message}`);
+      this.surroundings.logs.write(5, `Function: ${this.#nameOf(callback)} failed: Uncaught ${error.name}: ${error.message}`);
     } finally {
       this.#current = current;
       this.#effective = effective;
     }
     if (this.stopped) {
       this.stopped = false;
-      result = -1;
+      result = STOP;
     }
     while (this.#deferred.length > 0) {
       const [owner, action] = this.#deferred.shift() as [Context, Deferred];
@@ -236,8 +240,8 @@ export class Host {
 
   /** Begins the end of the plugin: proxy_on_done, and proxy_on_delete now or, when it answered false, after proxy_done. */
   shutdown(): void {
-    const done = this.call(this.root, this.exports.proxy_on_done, this.root.id);
-    this.#awaitsDone = done === 0 && this.exports.proxy_on_done !== undefined;
+    this.call(this.root, this.exports.proxy_on_done, this.root.id);
+    this.#awaitsDone = this.trap === undefined && this.#returned === 0 && this.exports.proxy_on_done !== undefined;
     if (!this.#awaitsDone) this.deleteRoot();
   }
 

@@ -24,11 +24,24 @@ export interface UpstreamReply {
   readonly delayMs?: number;
 }
 
-/** What a cluster does with a call: answer, never answer, or drop the connection. */
-export type Upstream = (call: HttpCall) => UpstreamReply | 'timeout' | 'reset';
+/**
+ * What a cluster does with a call: answer, or
+ *   timeout   never answer: Envoy answers 504 "upstream request timeout" when the call's own timeout is over (0: never)
+ *   refused   not accept the connection: Envoy answers 503 "upstream connect error …"
+ *   reset     break off inside its response: the callback comes with 0 headers, and proxy_get_status says "reset"
+ */
+export type Upstream = (call: HttpCall) => UpstreamReply | 'timeout' | 'refused' | 'reset';
 
 /** How many calls are kept for assertions; the oldest go first. */
 const KEPT_CALLS = 10_000;
+
+/** What Envoy's router answers in the upstream's place, as seen in 1.40. */
+const timedOut = ownReply(504, 'upstream request timeout');
+const refused = ownReply(503, 'upstream connect error or disconnect/reset before headers. reset reason: remote connection failure');
+
+function ownReply(status: number, body: string): UpstreamReply {
+  return { status, headers: { 'content-length': String(body.length), 'content-type': 'text/plain' }, body };
+}
 
 /** WasmResult::BrokenConnection, which proxy_get_status shows after a failed call. */
 const BROKEN_CONNECTION = 11;
@@ -40,15 +53,16 @@ export function dispatch(host: Host, cluster: string, headers: Headers, body: Ui
   if (upstream === undefined || timeout < 0) return undefined;
   if (!headers.has(':method') || !headers.has(':path') || !headers.has(':authority')) return undefined;
   if (body.length > 0) headers.set('content-length', String(body.length));
-  const token = ++host.callToken;
+  const token = (host.callToken += 4);
   const call: HttpCall = { cluster, headers, body, trailers, timeout, token };
   if (calls.length >= KEPT_CALLS * 2) calls.splice(0, KEPT_CALLS);
   calls.push(call);
 
   const reply = upstream(call);
   if (reply === 'reset') clock.after(0, () => fail(host, token));
+  else if (reply === 'refused') clock.after(0, () => deliver(host, token, refused));
   else if (reply === 'timeout' || (timeout > 0 && (reply.delayMs ?? 0) > timeout)) {
-    if (timeout > 0) clock.after(timeout, () => fail(host, token));
+    if (timeout > 0) clock.after(timeout, () => deliver(host, token, timedOut));
   } else clock.after(reply.delayMs ?? 0, () => deliver(host, token, reply));
   return token;
 }

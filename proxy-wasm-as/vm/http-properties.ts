@@ -25,7 +25,7 @@ export const peers: Readonly<Record<'source' | 'destination', Readonly<Record<st
   destination: { address: '127.0.0.1:10000', port: 10000 },
 };
 
-const connection: Readonly<Record<string, PropertyValue>> = { id: 1, mtls: false };
+const connection: Readonly<Record<string, PropertyValue>> = { id: 1, mtls: false, requested_server_name: '' };
 
 const xds: Readonly<Record<string, PropertyValue>> = { route_name: '', virtual_host_name: 'default', cluster_name: 'upstream', filter_chain_name: '', listener_direction: 0 };
 
@@ -57,11 +57,12 @@ function deriveRequest(stream: HttpStream, name: string, key: string | undefined
 function deriveResponse(stream: HttpStream, name: string, key: string | undefined): PropertyValue | undefined {
   if (name === 'headers') {
     const headers = stream.map(MapType.HttpResponseHeaders);
-    return headers === undefined ? undefined : deriveHeaders(headers, key);
+    // No response yet is an empty map (seen in 1.40), unlike for requests.
+    return headers === undefined ? (key === undefined ? {} : undefined) : deriveHeaders(headers, key);
   }
   if (key !== undefined) return undefined;
   switch (name) {
-    case 'code': return stream.ended ? stream.response?.status : undefined;
+    case 'code': return stream.code;
     case 'code_details': return stream.details;
     case 'flags': return 0;
     case 'size': return stream.reply?.sent.bytes.length ?? 0;

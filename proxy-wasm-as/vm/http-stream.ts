@@ -7,7 +7,9 @@ import { Half } from './half.ts';
 import { Headers, type HeadersInput } from './headers.ts';
 import type { Host } from './host.ts';
 import { deriveHttp } from './http-properties.ts';
+import { httpResponse } from './http-response.ts';
 import { localReply, type Reply, responseDetails } from './local-reply.ts';
+import { originResponse, pieces } from './origin.ts';
 import type { Properties, PropertyValue } from './properties.ts';
 
 /** Values a headers callback returns; 2 and unknown ones up to 4 are listed in data-plane.md E.1. */
@@ -22,6 +24,8 @@ export class HttpStream extends Context implements Exchange {
   ended = false;
   details: string | undefined = undefined;
   response: HttpResponse | undefined = undefined;
+  /** Status code as the guest sees it in response.code; known before the response has left. */
+  code: number | undefined = undefined;
   /** In proxy_on_log every map can be read again. */
   logging = false;
   /** When the headers arrived, nanoseconds since the epoch. */
@@ -32,8 +36,10 @@ export class HttpStream extends Context implements Exchange {
   #local = false;
   #reset = false;
   #forwarded = false;
-  /** The guest continued from inside the callback whose status has not been looked at yet. */
-  #continuedEarly = false;
+  /** The direction whose callback runs or has just returned; its status has not been looked at yet. */
+  #showing: Half | undefined = undefined;
+  /** A local response asked for in that callback. */
+  #pending: LocalResponse | undefined = undefined;
 
   constructor(host: Host, headers: Headers, options: RequestOptions) {
     super(host, true);
@@ -145,7 +151,7 @@ export class HttpStream extends Context implements Exchange {
 
   carryOut(action: Deferred): void {
     if (this.ended) return;
-    if (action.kind === 'respond') this.#answer(action.local);
+    if (action.kind === 'respond') this.#respond(action.local);
     else if (action.kind === 'close') this.#close(action.stream);
     else this.#continue(action.stream === StreamType.Response ? this.reply : this.request);
   }
@@ -158,12 +164,16 @@ export class HttpStream extends Context implements Exchange {
   }
 
   #continue(half: Half | undefined): void {
-    if (half === undefined) return;
-    this.#continuedEarly = true;
-    if (half.stopped || half.stoppedAll) {
-      half.forward();
-      this.#advance();
-    }
+    // Continuing from inside the callback that then stops does not help: Envoy looks at the status afterwards (seen in 1.40).
+    if (half === undefined || half === this.#showing || !(half.stopped || half.stoppedAll)) return;
+    half.forward();
+    this.#advance();
+  }
+
+  /** In a callback of the stream the answer waits for the callback's end; of several, Envoy takes the first and the last one's details. */
+  #respond(local: LocalResponse): void {
+    if (this.#showing === undefined) this.#answer(local);
+    else this.#pending = this.#pending === undefined ? local : { ...this.#pending, details: local.details };
   }
 
   /** Shows the guest what there is to show, in both directions, until it stops or everything is done. */
@@ -180,7 +190,7 @@ export class HttpStream extends Context implements Exchange {
     const isRequest = half === this.request;
     const piece = half.next();
     const end = half.isLast ? 1 : 0;
-    this.#continuedEarly = false;
+    this.#showing = half;
     if (piece === 'headers') {
       half.shownHeaders = true;
       half.seesHeaders = true;
@@ -208,12 +218,13 @@ export class HttpStream extends Context implements Exchange {
     }
   }
 
-  /** The callback's status no longer counts: the VM died, the stream ended or was answered, or the guest continued it itself. */
+  /** The callback's status no longer counts: the VM died, or the stream ended or was answered. */
   #overtaken(half: Half): boolean {
-    if (this.host.trap !== undefined && !this.ended) this.#answer(failed);
-    if (this.ended || (half === this.request && this.#local)) return true;
-    if (this.#continuedEarly) half.forward();
-    return this.#continuedEarly;
+    const local = this.host.trap === undefined ? this.#pending : failed;
+    this.#showing = undefined;
+    this.#pending = undefined;
+    if (local !== undefined) this.#answer(local);
+    return local !== undefined || this.ended || (half === this.request && this.#local);
   }
 
   #afterHeaders(half: Half, status: number): void {
@@ -247,27 +258,28 @@ export class HttpStream extends Context implements Exchange {
 
   #receive(origin: OriginReply | undefined): void {
     if (this.ended || this.reply !== undefined) return;
-    const headers = new Headers();
-    headers.add(':status', String(origin?.status ?? 200));
-    if (origin?.headers !== undefined) for (const [name, value] of new Headers(origin.headers)) headers.add(name, value);
     this.details = 'via_upstream';
-    this.reply = new Half(headers, pieces(origin?.body), origin?.trailers === undefined ? undefined : new Headers(origin.trailers), false);
+    this.code = origin?.status ?? 200;
+    this.reply = originResponse(origin);
     this.#advance();
   }
 
-  /** A local response. Before there is any response it passes the guest's response callbacks; in them it replaces the response at once. */
+  /**
+   * A local response. Before there is any response it passes the guest's response callbacks; in them it replaces the
+   * response at once; after the headers have left the stream can only be reset.
+   */
   #answer(local: LocalResponse): void {
-    if (this.ended || this.#local) {
-      if (local === failed && !this.ended) this.#replace(localReply(failed, this.request.headers));
-      return;
-    }
-    this.#local = true;
+    if (this.ended) return;
     this.details = responseDetails(local.details);
-    const reply = localReply(local, this.request.headers);
     if (this.reply?.sentHeaders === true) {
       this.#reset = true;
       this.#end();
-    } else if (this.reply !== undefined || this.host.trap !== undefined) {
+      return;
+    }
+    this.#local = true;
+    const reply = localReply(local, this.request.headers);
+    this.code = Number(reply.headers.get(':status'));
+    if (this.reply !== undefined || this.host.trap !== undefined) {
       this.#replace(reply);
     } else {
       this.reply = new Half(reply.headers, reply.body.length > 0 ? [reply.body] : [], undefined, false);
@@ -285,16 +297,7 @@ export class HttpStream extends Context implements Exchange {
   }
 
   #complete(half: Half): void {
-    const status = Number(half.headers.get(':status') ?? 0);
-    const headers = new Headers();
-    for (const [name, value] of half.headers) if (name !== ':status') headers.add(name, value);
-    const bytes = half.sent.bytes;
-    const grpcStatus = headers.get('grpc-status') ?? half.trailers?.get('grpc-status');
-    this.response = {
-      status, headers, bytes, trailers: half.trailers, details: this.details ?? '',
-      body: bytes.length === 0 ? '' : Buffer.from(bytes).toString('utf8'),
-      grpcStatus: grpcStatus === undefined ? undefined : Number(grpcStatus),
-    };
+    this.response = httpResponse(half, this.details ?? '');
     this.#end();
   }
 
@@ -309,11 +312,4 @@ export class HttpStream extends Context implements Exchange {
     this.host.call(this, exports.proxy_on_delete, this.id);
     this.host.release(this);
   }
-}
-
-/** The pieces a body arrives in; none for no body. */
-function pieces(body: RequestOptions['body']): Uint8Array[] {
-  if (body === undefined) return [];
-  const list = Array.isArray(body) ? (body as readonly (string | Uint8Array)[]) : [body as string | Uint8Array];
-  return list.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece));
 }

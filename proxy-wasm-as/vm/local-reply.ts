@@ -23,7 +23,6 @@ export function localReply(local: LocalResponse, request: Headers): Reply {
   headers.add(':status', String(local.status));
   const isHead = request.get(':method') === 'HEAD';
   if (isGrpc(request)) {
-    headers.add('content-type', 'application/grpc');
     addAll(headers, local.headers);
     headers.set(':status', '200');
     headers.set('content-type', 'application/grpc');

@@ -1,5 +1,6 @@
 // Properties: looking up a path and encoding what is there, as Envoy 1.40 does (data-plane.md E.3, performance.md 4).
 import { Status } from './abi.ts';
+import { encodeMetadata } from './metadata-message.ts';
 import { type Bytes, encodePairs } from './pairs.ts';
 
 /** A leaf or node. Numbers are doubles inside metadata and 64-bit integers elsewhere, as in Envoy. */
@@ -43,27 +44,41 @@ function isNode(value: PropertyValue): value is Properties | readonly PropertyVa
   return typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
 }
 
-/** Where below `filter_metadata` a path ends: 0 is the map of namespaces, 1 a namespace, 2 a key; -1 is not in metadata. */
-function metadataDepth(segments: readonly string[]): number {
-  if (segments[0] === 'metadata') return segments[1] === 'filter_metadata' ? segments.length - 2 : -1;
-  const isMessage = segments[0] === 'xds' && segments[1]?.endsWith('_metadata') === true;
-  return isMessage && segments[2] === 'filter_metadata' ? segments.length - 3 : -1;
+/** Messages that carry metadata: `metadata` and the `_metadata` ones of xds. */
+function metadataRoot(segments: readonly string[]): number {
+  if (segments[0] === 'metadata') return 1;
+  return segments[0] === 'xds' && segments[1]?.endsWith('_metadata') === true ? 2 : 0;
+}
+
+/** Roots that are no value themselves; asked for whole they cannot be serialised. */
+const namespaces = new Set(['request', 'response', 'source', 'destination', 'connection', 'upstream', 'xds', 'filter_state', 'upstream_filter_state']);
+
+/** Names that set_property cannot shadow: Envoy looks them up before its own `wasm.` filter state. */
+export function isReserved(name: string): boolean {
+  return namespaces.has(name) || name === 'metadata' || name === 'plugin_name' || name === 'plugin_root_id' || name === 'plugin_vm_id';
+}
+
+/**
+ * What is there when neither the test nor the stream knows better: metadata is an empty message or map, a namespace cannot
+ * be serialised, anything else is absent.
+ */
+export function missingProperty(segments: readonly string[]): Bytes | Status {
+  const root = metadataRoot(segments);
+  if (root > 0 && segments.length === root) return '';
+  if (root > 0 && segments.length === root + 1 && segments[root] === 'filter_metadata') return encodePairs([]);
+  return segments.length === 1 && namespaces.has(segments[0] ?? '') ? Status.SerializationFailure : Status.NotFound;
 }
 
 /** The bytes a guest gets for a value found at that path, or the status it gets instead. */
 export function encodeProperty(value: PropertyValue, segments: readonly string[]): Bytes | Status {
   if (typeof value === 'string') return value;
-  const depth = metadataDepth(segments);
-  if (isNode(value) && depth < 2 && !isEncodableNode(segments, depth)) return Status.SerializationFailure;
-  return encode(value, depth >= 0) ?? Status.SerializationFailure;
+  const root = metadataRoot(segments);
+  if (root > 0 && segments.length === root) return encodeMetadata(value);
+  if (segments.length === 1 && isNode(value)) return Status.SerializationFailure;
+  return encode(value, root > 0) ?? Status.SerializationFailure;
 }
 
-/** Lists and maps outside metadata (request.headers) and inside a namespace are pairs; other nodes Envoy cannot serialise. */
-function isEncodableNode(segments: readonly string[], depth: number): boolean {
-  if (depth >= 0) return false;
-  return (segments[0] === 'request' || segments[0] === 'response') && segments.length === 2;
-}
-
+/** Maps and lists are pairs blocks, nested ones too; a null anywhere inside makes the whole undefined. */
 function encode(value: PropertyValue, inMetadata: boolean): Bytes | undefined {
   if (typeof value === 'string' || value instanceof Uint8Array) return value;
   if (value === null) return undefined;

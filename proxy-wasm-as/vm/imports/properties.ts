@@ -2,7 +2,7 @@
 import { Status } from '../abi.ts';
 import type { Context } from '../context.ts';
 import type { Host } from '../host.ts';
-import { encodeProperty, find, segmentsOf } from '../properties.ts';
+import { encodeProperty, find, isReserved, missingProperty, segmentsOf } from '../properties.ts';
 import type { Bytes } from '../pairs.ts';
 import type { Imports } from './env.ts';
 
@@ -23,29 +23,29 @@ export function propertyImports(host: Host): Imports {
       if (key === null || bytes === null) return Status.InvalidMemoryAccess;
       if (context.state === undefined) return Status.NotFound;
       const name = `wasm.${key}`;
-      if (host.declaredProperties.get(key)?.readOnly === true && context.state.has(name)) return Status.BadArgument;
+      // Envoy looks at what the root context declared only.
+      if (host.root.declared.get(key)?.readOnly === true && context.state.has(name)) return Status.BadArgument;
       context.state.set(name, bytes);
       return Status.Ok;
     },
   };
 }
 
-/** Filter state by its own two spellings, then what the test gave, then what Envoy derives. */
+/** Filter state by its two spellings, then what the test gave, then what Envoy derives. */
 function read(context: Context, segments: readonly string[]): Bytes | Status {
   const [first, second] = segments;
   if (first === undefined) return Status.SerializationFailure;
-  if (first === 'filter_state' && context.state !== undefined) {
-    if (second === undefined) return Status.SerializationFailure;
-    const value = segments.length === 2 ? context.state.get(second) : undefined;
-    if (value !== undefined) return value;
-  } else if (context.state !== undefined && segments.length === 1) {
-    const value = context.state.get(`wasm.${first}`);
-    if (value !== undefined) return value;
+  const { state } = context;
+  if (state !== undefined) {
+    const key = first === 'filter_state' && second !== undefined ? second : isReserved(first) ? undefined : `wasm.${first}`;
+    const value = key === undefined ? undefined : state.get(key);
+    if (value !== undefined) return segments.length === (first === 'filter_state' ? 2 : 1) ? value : Status.NotFound;
   }
   for (const properties of context.properties()) {
     const value = find(properties, segments);
     if (value !== undefined) return encodeProperty(value, segments);
   }
   const value = context.derive(segments);
-  return value === undefined ? Status.NotFound : encodeProperty(value, segments);
+  if (value !== undefined) return encodeProperty(value, segments);
+  return state === undefined && first !== 'xds' ? Status.NotFound : missingProperty(segments);
 }

@@ -4,7 +4,7 @@ import type { Host } from '../host.ts';
 import type { Imports } from './env.ts';
 
 export function sharedImports(host: Host): Imports {
-  const { shared, clock } = host.surroundings;
+  const { shared, clock, vmId: ownVmId } = host.surroundings;
   return {
     proxy_get_shared_data(key: number, keySize: number, outValue: number, outSize: number, outCas: number): Status {
       host.context();
@@ -37,7 +37,7 @@ export function sharedImports(host: Host): Imports {
       const owner = host.memory.text(vmId, vmIdSize);
       const text = host.memory.text(name, size);
       if (owner === null || text === null) return Status.InvalidMemoryAccess;
-      const token = shared.resolveQueue(text);
+      const token = owner === '' || owner === ownVmId ? shared.resolveQueue(text) : 0;
       if (token === 0) return Status.NotFound;
       return host.memory.setWord(out, token) ? Status.Ok : Status.InvalidMemoryAccess;
     },
