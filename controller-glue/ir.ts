@@ -2,6 +2,7 @@
 // Nothing in it that only Kubernetes understands, nothing that only protobuf understands.
 import type { JwtPolicy } from '../policy/jwt.ts';
 import type { Secret } from '../policy/secret.ts';
+import type { Reason } from './reason.ts';
 
 /** An object of the user's, for conditions and NACKs that lead back to it. */
 export interface ObjectRef { readonly group: string; readonly kind: string; readonly namespace: string; readonly name: string }
@@ -61,15 +62,20 @@ export interface IrMatch {
 export interface IrValueMatch { readonly name: string; readonly kind: 'exact' | 'regex'; readonly value: string }
 
 export type IrAction =
-  | { readonly kind: 'forward'; readonly clusters: readonly { readonly name: string; readonly weight: number }[]; readonly timeoutMs?: number }
-  /** A stable reason shows in the response code details and nowhere in the body. */
-  | { readonly kind: 'respond'; readonly status: number; readonly reason: string };
+  | { readonly kind: 'forward'; readonly shares: readonly IrShare[]; readonly timeoutMs?: number }
+  /** An empty answer. The reason is stable and never in the body: it is in the route's metadata (xds/routes.ts says where it shows). */
+  | { readonly kind: 'respond'; readonly status: number; readonly reason: Reason };
+
+/** A part of the traffic, by weight: to a cluster, or answered 500 because what it should go to cannot be used. */
+export type IrShare =
+  | { readonly cluster: string; readonly weight: number }
+  | { readonly reason: Reason; readonly weight: number };
 
 /** A policy by its content: the id is what the guard demands as the verdict. */
 export interface IrJwt { readonly id: string; readonly policy: JwtPolicy }
 
 export type IrCluster =
-  | { readonly kind: 'endpoints'; readonly name: string; readonly endpoints: readonly IrEndpoint[] }
-  /** A host by name (a key set's), over TLS verified by chain and name. */
-  | { readonly kind: 'host'; readonly name: string; readonly host: string; readonly port: number };
+  | { readonly kind: 'endpoints'; readonly name: string; readonly protocol: 'http1' | 'h2c'; readonly endpoints: readonly IrEndpoint[] }
+  /** A host by name (a key set's), over TLS verified by chain and name; without TLS only on loopback. */
+  | { readonly kind: 'host'; readonly name: string; readonly host: string; readonly port: number; readonly tls: boolean };
 export interface IrEndpoint { readonly address: string; readonly port: number }

@@ -1,0 +1,95 @@
+// Keeps Envoy at what the resources say: translate, publish; what Envoy refuses is found, closed and shown on its object.
+import { findCulprits } from './culprits.ts';
+import { differences, partly } from './differences.ts';
+import type { Settings } from './draft.ts';
+import type { Ir } from './ir.ts';
+import type { Problem } from './problem.ts';
+import { type Resource, type Resources, objectKey } from './resources.ts';
+import type { Sourced } from './sources/files.ts';
+import type { ObjectStatus } from './status.ts';
+import { translate } from './translate.ts';
+
+/** Brings every Gateway's Envoy to this state. Resolves when they have taken it; with what they said, when one has not. */
+export type Publish = (ir: Ir) => Promise<string | undefined>;
+
+export interface Applied {
+  /** Counts the states that are in force. */
+  readonly generation: number;
+  readonly ir: Ir;
+  readonly statuses: readonly ObjectStatus[];
+  readonly problems: readonly Problem[];
+}
+
+export interface ControllerOptions {
+  readonly settings: Settings;
+  readonly publish: Publish;
+  readonly onApplied: (applied: Applied) => void;
+}
+
+const NOTHING: Resources = {
+  gatewayClasses: [], gateways: [], httpRoutes: [], referenceGrants: [], services: [], endpointSlices: [], configMaps: [], secrets: [], namespaces: [],
+  securityPolicies: [], envoyGateways: [], unsupportedPolicies: [], unsupported: [],
+};
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  #accepted: Resources = NOTHING;
+  #generation = 0;
+  #next: Sourced | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ControllerOptions) { this.#options = options; }
+
+  /** Makes this the wanted state. States that are overtaken before their turn are left out. Resolves when nothing is left to do. */
+  apply(sourced: Sourced): Promise<void> {
+    this.#next = sourced;
+    return this.#running ??= this.#run().finally(() => { this.#running = undefined; });
+  }
+
+  async #run(): Promise<void> {
+    for (let sourced = this.#take(); sourced !== undefined; sourced = this.#take()) await this.#bring(sourced);
+  }
+
+  #take(): Sourced | undefined {
+    const next = this.#next;
+    this.#next = undefined;
+    return next;
+  }
+
+  async #bring({ resources, problems }: Sourced): Promise<void> {
+    const refusal = await this.#publish(resources);
+    const wanted = refusal === undefined ? resources : await this.#withoutCulprits(resources, refusal);
+    this.#accepted = resources;
+    const { ir, statuses, problems: found } = translate(wanted, this.#options.settings);
+    const refused = Object.values(wanted).flat().flatMap((resource: Resource<unknown>) => resource.problems.filter(({ message }) => message.startsWith(REFUSED)));
+    this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...refused] });
+  }
+
+  /** Finds the objects that Envoy refuses among those that changed, and publishes the state in which they are closed. */
+  async #withoutCulprits(resources: Resources, refusal: string): Promise<Resources> {
+    const changes = differences(this.#accepted, resources);
+    const culprits = await findCulprits(changes, (made) => this.#publish(partly(this.#accepted, resources, made)));
+    // Nothing that changed is to blame by itself: then all of it is.
+    const blamed = culprits.size > 0 ? culprits : new Map(changes.map((key) => [key, refusal]));
+    const closed = mark(resources, blamed);
+    await this.#publish(closed);
+    return closed;
+  }
+
+  #publish(resources: Resources): Promise<string | undefined> {
+    return this.#options.publish(translate(resources, this.#options.settings).ir);
+  }
+}
+
+const REFUSED = 'Envoy refuses it: ';
+
+/** The same resources, each culprit with a problem: translation closes what it covers and says why. */
+function mark(resources: Resources, culprits: ReadonlyMap<string, string>): Resources {
+  return Object.fromEntries(Object.entries(resources).map(([list, all]: [string, readonly Resource<unknown>[]]) => [list, all.map((resource) => {
+    const words = culprits.get(objectKey(resource.ref));
+    if (words === undefined) return resource;
+    const { file, line } = resource.source;
+    const problem: Problem = { file, line, path: '', severity: 'error', message: REFUSED + words, object: resource.ref };
+    return { ...resource, problems: [...resource.problems, problem] };
+  })])) as unknown as Resources;
+}

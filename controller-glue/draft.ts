@@ -1,0 +1,118 @@
+// What the steps of translate fill in, one after the other. Plain data; each step says in its first line which fields it writes.
+import type { Condition } from './condition.ts';
+import type { Ir, IrAction, IrCertificate, IrCluster, IrJwt, IrMatch, ObjectRef } from './ir.ts';
+import type { Listener } from './kinds/gateway.ts';
+import type { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
+import type { HttpRouteSpec, ParentRef } from './kinds/http-route.ts';
+import type { SecurityPolicySpec } from './kinds/security-policy.ts';
+import type { UnsupportedPolicySpec } from './kinds/unsupported-policy.ts';
+import type { Lookup } from './lookup.ts';
+import type { Problem } from './problem.ts';
+import type { Reason } from './reason.ts';
+import type { Resource, Resources } from './resources.ts';
+import type { AncestorStatus, ObjectStatus } from './status.ts';
+
+export interface Settings {
+  readonly controllerName: string;
+  /** Added to listener ports below 1024. */
+  readonly portOffset: number;
+  /** Where listeners bind, as statuses say it. */
+  readonly address: string;
+}
+
+export interface Draft {
+  readonly settings: Settings;
+  readonly resources: Resources;
+  readonly find: Lookup;
+  readonly classes: DraftClass[];
+  readonly gateways: DraftGateway[];
+  readonly routes: DraftRoute[];
+  /** Every cluster that something may use, by name. */
+  readonly clusters: Map<string, IrCluster>;
+  /** Key sets by id, as canonical JSON. */
+  readonly keySets: Map<string, string>;
+  readonly policies: DraftPolicy[];
+  /** What decides for a place, by placeKey: at most one policy each. */
+  readonly attached: Map<string, DraftPolicy>;
+  /** Places that a policy we do not carry out covers, by placeKey. */
+  readonly closed: Map<string, ObjectRef>;
+  readonly unsupported: DraftUnsupported[];
+  readonly problems: Problem[];
+  readonly statuses: ObjectStatus[];
+  ir: Ir;
+}
+
+export interface DraftClass { readonly resource: Resource<GatewayClassSpec>; readonly accepted: boolean; readonly conditions: readonly Condition[] }
+
+export interface DraftGateway {
+  readonly resource: Resource<GatewaySpec>;
+  readonly listeners: readonly DraftListener[];
+  /** Why nothing of it is bound; absent: it is accepted. */
+  readonly refused?: { readonly reason: string; readonly message: string };
+}
+
+export interface DraftListener {
+  readonly gateway: Resource<GatewaySpec>;
+  readonly spec: Listener;
+  /** As bound, after the offset. */
+  readonly port: number;
+  conditions: Condition[];
+  supportedKinds: readonly { readonly group: string; readonly kind: string }[];
+  certificates: readonly IrCertificate[];
+  /** It serves: nothing in its conditions forbids it. */
+  usable: boolean;
+  attachedRoutes: number;
+}
+
+export interface DraftRoute {
+  readonly resource: Resource<HttpRouteSpec>;
+  readonly parents: readonly DraftParent[];
+  readonly rules: DraftRule[];
+  /** What is wrong with the route beyond single rules: all of it answers 500. */
+  readonly invalid: readonly string[];
+}
+
+export interface DraftParent {
+  readonly ref: ParentRef;
+  readonly gateway: DraftGateway;
+  readonly attachments: readonly Attachment[];
+  conditions: Condition[];
+}
+export interface Attachment { readonly listener: DraftListener; readonly hostnames: readonly string[] }
+
+export interface DraftRule {
+  readonly index: number;
+  readonly name: string | undefined;
+  readonly matches: readonly IrMatch[];
+  readonly action: IrAction;
+  /** Why the rule answers 500, in words; empty when it is served. */
+  readonly invalid: readonly string[];
+  /** Backends that cannot be used: ResolvedRefs=False. */
+  readonly unresolved: readonly { readonly reason: string; readonly message: string }[];
+}
+
+/** What a policy makes of the routes it decides for. */
+export type Effect =
+  | { readonly kind: 'jwt'; readonly jwt: IrJwt; readonly keySets: readonly string[]; readonly clusters: readonly string[] }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'closed'; readonly reason: Reason; readonly message: string };
+
+export interface DraftPolicy {
+  readonly resource: Resource<SecurityPolicySpec>;
+  readonly effect: Effect;
+  ancestors: AncestorStatus[];
+}
+export interface DraftUnsupported { readonly resource: Resource<UnsupportedPolicySpec>; ancestors: AncestorStatus[] }
+
+/** A thing that a policy can be attached to. */
+export interface Place { readonly kind: 'Gateway' | 'HTTPRoute'; readonly namespace: string; readonly name: string; readonly section?: string | undefined }
+
+export function placeKey({ kind, namespace, name, section }: Place): string {
+  return section === undefined ? `${kind}/${namespace}/${name}` : `${kind}/${namespace}/${name}/${section}`;
+}
+
+/** A condition of an object, with its generation. */
+export function condition(of: Resource<unknown>, type: string, status: boolean, reason: string, message: string): Condition {
+  const { generation } = of.metadata;
+  return { type, status: status ? 'True' : 'False', reason, message, ...(generation === undefined ? {} : { observedGeneration: generation }) };
+}

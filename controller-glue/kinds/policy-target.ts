@@ -1,0 +1,40 @@
+// What a policy of EG's is for: targetRef, targetRefs, targetSelectors, in every policy kind alike.
+import { z } from 'zod';
+import { LabelSelector, objectName, sectionName } from './names.ts';
+import { notSupported } from './not-supported.ts';
+
+// A closed list: a policy whose target kind is misspelt would otherwise protect nothing and say so nowhere.
+const targetKind = z.enum(['Gateway', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute', 'ListenerSet', 'XListenerSet', 'GatewayClass', 'Service']);
+const targetGroup = z.enum(['gateway.networking.k8s.io', 'gateway.networking.x-k8s.io', '']);
+
+export const TargetRef = z.strictObject({ group: targetGroup, kind: targetKind, name: objectName, sectionName: sectionName.optional() });
+export type TargetRef = z.infer<typeof TargetRef>;
+
+export const TargetSelector = z.strictObject({
+  group: targetGroup.default('gateway.networking.k8s.io'),
+  kind: targetKind,
+  matchLabels: LabelSelector.shape.matchLabels,
+  matchExpressions: LabelSelector.shape.matchExpressions,
+  namespaces: notSupported('only objects of the policy\'s own namespace are selected'),
+});
+export type TargetSelector = z.infer<typeof TargetSelector>;
+
+/** The three fields; spread them into a policy's schema. */
+export const targetFields = {
+  targetRef: TargetRef.optional(),
+  targetRefs: z.array(TargetRef).max(16).optional(),
+  targetSelectors: z.array(TargetSelector).optional(),
+};
+
+export interface Targets {
+  readonly targetRef?: TargetRef | undefined;
+  readonly targetRefs?: readonly TargetRef[] | undefined;
+  readonly targetSelectors?: readonly TargetSelector[] | undefined;
+}
+
+/** A policy without a target covers nothing: refused, because nobody means that. */
+export function requireTarget(spec: Targets, context: z.RefinementCtx): void {
+  if (spec.targetRef === undefined && spec.targetRefs === undefined && spec.targetSelectors === undefined) {
+    context.addIssue({ code: 'custom', message: 'must have one of targetRef, targetRefs, targetSelectors' });
+  }
+}

@@ -1,0 +1,145 @@
+// Resources from files and folders. Fails closed: what is half written, or no longer parses, changes nothing that is served.
+import { type FSWatcher, watch } from 'chokidar';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { type DocumentCache, type LoadedFile, loadFile } from '../load/load-file.ts';
+import { merge } from '../load/merge.ts';
+import type { Problem } from '../problem.ts';
+import type { Resources } from '../resources.ts';
+import { takesAway } from './takes-away.ts';
+import { hasWriter } from './writers.ts';
+
+export interface Sourced { readonly resources: Resources; readonly problems: readonly Problem[] }
+
+/** After the last event of a file, before it is read: writers write more than once. */
+const SETTLE_MS = 8;
+/** How long a file must have been quiet before a change that takes something away (an object, a field) is believed. */
+const QUIET_MS = 1_000;
+
+/** Files that `paths` mean: themselves, and every .yaml, .yml and .json below a folder, hidden ones left out. Sorted. */
+export function listFiles(paths: readonly string[]): string[] {
+  return [...new Set(paths.flatMap((path) => statSync(path).isDirectory() ? below(path) : [resolve(path)]))];
+}
+
+function below(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).sort((a, b) => a.name < b.name ? -1 : 1).flatMap((entry) => {
+    const path = join(resolve(folder), entry.name);
+    if (entry.name.startsWith('.')) return [];
+    if (entry.isDirectory() || (entry.isSymbolicLink() && statSync(path).isDirectory())) return below(path);
+    return isManifest(entry.name) ? [path] : [];
+  });
+}
+
+function isManifest(name: string): boolean { return /\.(ya?ml|json)$/.test(name); }
+
+/** The files at one moment; `fatal`: at start, nothing may be served from them. */
+export function readFiles(paths: readonly string[], cache: DocumentCache = new Map()): Sourced & { readonly fatal: boolean; readonly files: ReadonlyMap<string, LoadedFile> } {
+  const files = new Map(listFiles(paths).map((path) => [path, loadFile(path, readFileSync(path, 'utf8'), cache)]));
+  return { ...together(files), fatal: [...files.values()].some(({ fatal }) => fatal), files };
+}
+
+function together(files: ReadonlyMap<string, LoadedFile>): Sourced {
+  const loaded = [...files.values()];
+  const { resources, problems } = merge(loaded);
+  return { resources, problems: [...loaded.flatMap((file) => file.problems), ...problems] };
+}
+
+/** When a file is looked at again that was just read, or that is not quiet yet. */
+const AGAIN_MS = 100;
+
+interface Pending { timer: NodeJS.Timeout; lastEvent: number }
+
+/** Watches files and folders; `onChange` gets everything again whenever something of it changed. */
+export class FileSource {
+  readonly #paths: readonly string[];
+  readonly #cache: DocumentCache = new Map();
+  readonly #onChange: (sourced: Sourced) => void;
+  readonly #files: Map<string, LoadedFile>;
+  readonly #pending = new Map<string, Pending>();
+  readonly #watchers: FSWatcher[] = [];
+  readonly initial: Sourced & { readonly fatal: boolean };
+
+  constructor(paths: readonly string[], onChange: (sourced: Sourced) => void) {
+    this.#paths = paths.map((path) => resolve(path));
+    this.#onChange = onChange;
+    const { files, ...initial } = readFiles(paths, this.#cache);
+    this.#files = new Map(files);
+    this.initial = initial;
+  }
+
+  /** Begins to watch; resolves when no later change can be missed. */
+  async watch(): Promise<void> {
+    const folders = this.#paths.filter(isFolder);
+    const files = this.#paths.filter((path) => !isFolder(path));
+    const options = { ignoreInitial: true, atomic: false } as const;
+    if (folders.length > 0) {
+      this.#watchers.push(watch(folders, { ...options, ignored: (path, stats) => this.#hidden(path) || (stats?.isFile() === true && !isManifest(path)) }));
+    }
+    // A file named by itself is watched through its folder: it may be replaced, or go and come again.
+    if (files.length > 0) {
+      this.#watchers.push(watch(files.map((path) => dirname(path)), { ...options, depth: 0, ignored: (path, stats) => stats?.isFile() === true && !files.includes(path) }));
+    }
+    await Promise.all(this.#watchers.map((watcher) => new Promise<void>((done) => watcher.once('ready', done))));
+    for (const watcher of this.#watchers) watcher.on('all', (_, path) => { if (isManifest(path) || files.includes(path)) this.#schedule(path, SETTLE_MS, true); });
+    // What changed between the first reading and now.
+    for (const path of new Set([...this.#files.keys(), ...listFiles(this.#paths)])) this.#schedule(path, 0, true);
+  }
+
+  async close(): Promise<void> {
+    for (const { timer } of this.#pending.values()) clearTimeout(timer);
+    this.#pending.clear();
+    await Promise.all(this.#watchers.map((watcher) => watcher.close()));
+  }
+
+  #hidden(path: string): boolean {
+    const root = this.#paths.find((one) => path === one || path.startsWith(`${one}/`)) ?? '';
+    return path.slice(root.length).includes('/.');
+  }
+
+  #schedule(path: string, delay: number, event: boolean): void {
+    const pending = this.#pending.get(path);
+    clearTimeout(pending?.timer);
+    const lastEvent = event ? Date.now() : pending?.lastEvent ?? Date.now();
+    this.#pending.set(path, { lastEvent, timer: setTimeout(() => this.#read(path), delay) });
+  }
+
+  #read(path: string): void {
+    const lastEvent = this.#pending.get(path)?.lastEvent ?? 0;
+    const stamp = stampOf(path);
+    // Watchers drop events that come close together: look once more, a moment later.
+    this.#pending.set(path, { lastEvent, timer: setTimeout(() => stampOf(path) === stamp ? this.#pending.delete(path) : this.#schedule(path, 0, true), AGAIN_MS) });
+    const before = this.#files.get(path);
+    const text = textOf(path);
+    const after = text === undefined ? undefined : loadFile(path, text, this.#cache);
+    if (before === after || (before !== undefined && after !== undefined && unchanged(before, after))) return;
+    if (before !== undefined && takesAway(before, after) && (Date.now() - lastEvent < QUIET_MS || hasWriter(path))) {
+      this.#schedule(path, AGAIN_MS, false);
+      return;
+    }
+    if (after === undefined) this.#files.delete(path);
+    // A file that no longer parses keeps its last good objects and shows what is wrong.
+    else if (after.fatal && before !== undefined) this.#files.set(path, { ...before, problems: after.problems });
+    else this.#files.set(path, after);
+    this.#onChange(together(this.#files));
+  }
+}
+
+/** Documents that did not change come from the cache: the same objects again. */
+function unchanged(before: LoadedFile, after: LoadedFile): boolean {
+  return JSON.stringify(before.problems) === JSON.stringify(after.problems) && before.objects.length === after.objects.length
+    && before.objects.every(({ resource }, i) => resource.spec === after.objects[i]?.resource.spec && resource.source.line === after.objects[i]?.resource.source.line);
+}
+
+function textOf(path: string): string | undefined {
+  try { return readFileSync(path, 'utf8'); } catch { return undefined; }
+}
+/** Changes whenever the file does. */
+function stampOf(path: string): string {
+  try {
+    const { ino, size, mtimeMs } = statSync(path);
+    return `${ino} ${size} ${mtimeMs}`;
+  } catch { return ''; }
+}
+function isFolder(path: string): boolean {
+  try { return statSync(path).isDirectory(); } catch { return false; }
+}

@@ -1,0 +1,69 @@
+// One backendRef → a share of the traffic. Adds the cluster it needs to draft.clusters.
+import { isIP } from 'node:net';
+import type { Draft } from '../draft.ts';
+import type { IrCluster, IrEndpoint, IrShare } from '../ir.ts';
+import { GATEWAY_API } from '../kinds.ts';
+import type { BackendRef, HttpRouteSpec } from '../kinds/http-route.ts';
+import type { EndpointSliceBody, ServiceSpec } from '../kinds/service.ts';
+import { compare } from '../lookup.ts';
+import { problemAt } from '../problem-at.ts';
+import type { Reason } from '../reason.ts';
+import type { Resource } from '../resources.ts';
+
+export interface Backend { readonly share: IrShare; readonly refused?: { readonly reason: string; readonly message: string } }
+
+type ServicePort = ServiceSpec['ports'][number];
+
+export function resolveBackend(route: Resource<HttpRouteSpec>, ref: BackendRef, at: string, draft: Draft): Backend {
+  const namespace = ref.namespace ?? route.metadata.namespace;
+  const refuse = (reason: Reason, condition: string, message: string): Backend => {
+    draft.problems.push(problemAt(route, { path: at, message }));
+    return { share: { reason, weight: ref.weight }, refused: { reason: condition, message } };
+  };
+  if (ref.group !== '' || ref.kind !== 'Service') {
+    return refuse('gatewright_backend_invalid', 'InvalidKind', `Backend ref to ${ref.kind} ${namespace}/${ref.name}: only Service is supported`);
+  }
+  const from = { group: GATEWAY_API, kind: 'HTTPRoute', namespace: route.metadata.namespace };
+  if (!draft.find.granted(from, { group: '', kind: 'Service', namespace, name: ref.name })) {
+    return refuse('gatewright_backend_not_permitted', 'RefNotPermitted', `Backend ref to Service ${namespace}/${ref.name} not permitted by any ReferenceGrant.`);
+  }
+  if (ref.port === undefined) return refuse('gatewright_backend_invalid', 'PortNotSpecified', 'A valid port number corresponding to a port on the Service must be specified');
+  const service = draft.find.service(namespace, ref.name);
+  if (service === undefined) return refuse('gatewright_backend_not_found', 'BackendNotFound', `Service ${namespace}/${ref.name} not found`);
+  if (service.problems.length > 0) return refuse('gatewright_backend_invalid', 'BackendNotFound', `Service ${namespace}/${ref.name} is not valid`);
+  if (service.spec.type === 'ExternalName') {
+    return refuse('gatewright_backend_invalid', 'UnsupportedValue', `Service ${namespace}/${ref.name} is of type ExternalName, which is not supported as a backend`);
+  }
+  const port = service.spec.ports.find((each) => each.port === ref.port && each.protocol === 'TCP');
+  if (port === undefined) return refuse('gatewright_backend_not_found', 'PortNotFound', `TCP Port ${ref.port} not found on Service ${namespace}/${ref.name}`);
+  const name = `${namespace}/${ref.name}/${ref.port}`;
+  if (!draft.clusters.has(name)) draft.clusters.set(name, cluster(name, port, draft.find.endpointSlices(namespace, ref.name)));
+  return { share: { cluster: name, weight: ref.weight } };
+}
+
+function cluster(name: string, port: ServicePort, slices: readonly Resource<EndpointSliceBody>[]): IrCluster {
+  const found = new Map<string, IrEndpoint>();
+  for (const { spec } of slices) {
+    if (spec.addressType === 'FQDN') continue;
+    const target = targetPort(spec, port);
+    if (target === undefined) continue;
+    for (const { addresses, conditions } of spec.endpoints ?? []) {
+      if (conditions?.ready === false) continue;
+      for (const address of addresses) {
+        if (isIP(address) !== 0) found.set(`${address} ${target}`, { address, port: target });
+      }
+    }
+  }
+  const endpoints = [...found].sort(([a], [b]) => compare(a, b)).map(([, endpoint]) => endpoint);
+  return { kind: 'endpoints', name, protocol: port.appProtocol === 'kubernetes.io/h2c' ? 'h2c' : 'http1', endpoints };
+}
+
+/** The slice's port of the Service port's name; without such a name (slices written by hand) the one with the target's number. */
+function targetPort({ ports }: EndpointSliceBody, port: ServicePort): number | undefined {
+  const wanted = typeof port.targetPort === 'number' ? port.targetPort : port.targetPort === undefined ? port.port : undefined;
+  // discovery/v1: no ports is "no defined ports": all of them.
+  if (ports == null || ports.length === 0) return wanted;
+  const tcp = ports.filter(({ protocol }) => (protocol ?? 'TCP') === 'TCP');
+  const named = tcp.find(({ name }) => (name ?? '') === (port.name ?? ''));
+  return named?.port ?? tcp.find((each) => each.port != null && each.port === wanted)?.port ?? (typeof port.targetPort === 'string' ? tcp.find(({ name }) => name === port.targetPort)?.port : undefined) ?? undefined;
+}

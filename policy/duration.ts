@@ -1,0 +1,12 @@
+// Durations as Gateway API and EG's kinds write them.
+
+const FORM = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;   // GEP-2257, word for word
+const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
+
+/** "1h30m", "500ms" → milliseconds; null when it is not a GEP-2257 duration. */
+export function parseDuration(text: string): number | null {
+  if (!FORM.test(text)) return null;
+  let total = 0;
+  for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|h|m|s)/g)) total += Number(count) * (UNITS[unit ?? ''] ?? 0);
+  return total;
+}
