@@ -46,7 +46,7 @@ function ourPolicy(spec: SpecPolicy): Json {
 /** The policies of the table as the filter reads them. */
 export const ourPolicies: Readonly<Record<string, Json>> = Object.fromEntries(specs.map(([name, spec]) => [name, ourPolicy(spec)]));
 /** The plugin configuration that holds every policy of the table, by path. */
-export const pluginConfiguration = { rules: specs.map(([name, spec]) => ({ match: { prefix: `/${name}` }, policy: ourPolicies[name] })) };
+export const pluginConfiguration = { rules: specs.map(([name]) => ({ match: { prefix: `/${name}` }, policy: ourPolicies[name] })) };
 
 function nativeProvider(spec: SpecProvider): Json {
   return {

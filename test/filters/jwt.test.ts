@@ -1,7 +1,7 @@
 // The compiled filter in the VM, its policy from route metadata: the table, the verdict for the guard, hostile input, memory.
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { Vm } from 'proxy-wasm-as/vm';
+import { type Properties, Vm } from 'proxy-wasm-as/vm';
 import { cases, goodClaims } from '../cases/jwt.ts';
 import { base64url, keys, rawToken, token } from '../cases/tokens.ts';
 import { ourPolicies } from '../envoy/jwt-bootstrap.ts';
@@ -11,7 +11,7 @@ const WASM = new URL('../../build/jwt.wasm', import.meta.url);
 const idOf = (policy: unknown): string => createHash('sha256').update(JSON.stringify(policy)).digest('hex').slice(0, 32);
 
 /** A route that carries a policy, as the controller writes it. */
-const route = (policy: unknown, id = idOf(policy)): Record<string, object> => ({
+const route = (policy: unknown, id = idOf(policy)): Properties => ({
   xds: { route_metadata: { filter_metadata: { gatewright: { jwt: id, jwt_policy: JSON.stringify(policy) } } } },
 });
 const load = (): Vm => {
@@ -73,7 +73,7 @@ describe('the policy', () => {
   test('finds shared key sets at the virtual host', () => {
     const vm = load();
     const policy = { providers: [{ name: 'example', keys: { keySet: 'k1' }, from: { headers: [{ name: 'authorization', prefix: 'Bearer ' }] } }] };
-    const properties = { xds: { ...route(policy)['xds'], virtual_host_metadata: { filter_metadata: { gatewright: { 'keyset.k1': JSON.stringify({ keys: [keys.ES256.jwk] }) } } } } };
+    const properties = { xds: { ...(route(policy)['xds'] as Properties), virtual_host_metadata: { filter_metadata: { gatewright: { 'keyset.k1': JSON.stringify({ keys: [keys.ES256.jwk] }) } } } } };
     expect(vm.request(bearer(token(goodClaims, keys.ES256)), { properties }).response?.status).toBe(200);
     expect(vm.request(bearer(token(goodClaims, keys.RS256)), { properties }).response?.status).toBe(401);
   });
