@@ -121,7 +121,7 @@ export class Connection extends Context {
   derive(segments: readonly string[]): PropertyValue | undefined {
     const [first, second] = segments;
     if (segments.length === 2 && second !== undefined) {
-      if (first === 'source' || first === 'destination') return peers[first][second];
+      if (first === 'source' || first === 'destination') return peers[first].get(second);
       if (first === 'connection') return second === 'id' ? this.id : second === 'mtls' ? false : second === 'requested_server_name' ? '' : undefined;
       if (first === 'request' && second === 'time') return this.host.surroundings.clock.nanoseconds;
     }

@@ -11,23 +11,25 @@ export function deriveHttp(stream: HttpStream, segments: readonly string[]): Pro
   switch (first) {
     case 'request': return deriveRequest(stream, second, third);
     case 'response': return deriveResponse(stream, second, third);
-    case 'source': return segments.length === 2 ? peers.source[second] : undefined;
-    case 'destination': return segments.length === 2 ? peers.destination[second] : undefined;
-    case 'connection': return segments.length === 2 ? connection[second] : undefined;
-    case 'xds': return segments.length === 2 ? xds[second] : undefined;
+    case 'source': return segments.length === 2 ? peers.source.get(second) : undefined;
+    case 'destination': return segments.length === 2 ? peers.destination.get(second) : undefined;
+    case 'connection': return segments.length === 2 ? connection.get(second) : undefined;
+    case 'xds': return segments.length === 2 ? xds.get(second) : undefined;
     default: return undefined;
   }
 }
 
 /** Addresses are "ip:port" text in Envoy. */
-export const peers: Readonly<Record<'source' | 'destination', Readonly<Record<string, PropertyValue>>>> = {
-  source: { address: '127.0.0.1:50000', port: 50000 },
-  destination: { address: '127.0.0.1:10000', port: 10000 },
+export const peers: Readonly<Record<'source' | 'destination', ReadonlyMap<string, PropertyValue>>> = {
+  source: new Map<string, PropertyValue>([['address', '127.0.0.1:50000'], ['port', 50000]]),
+  destination: new Map<string, PropertyValue>([['address', '127.0.0.1:10000'], ['port', 10000]]),
 };
 
-const connection: Readonly<Record<string, PropertyValue>> = { id: 1, mtls: false, requested_server_name: '' };
+const connection = new Map<string, PropertyValue>([['id', 1], ['mtls', false], ['requested_server_name', '']]);
 
-const xds: Readonly<Record<string, PropertyValue>> = { route_name: '', virtual_host_name: 'default', cluster_name: 'upstream', filter_chain_name: '', listener_direction: 0 };
+const xds = new Map<string, PropertyValue>([
+  ['route_name', ''], ['virtual_host_name', 'default'], ['cluster_name', 'upstream'], ['filter_chain_name', ''], ['listener_direction', 0],
+]);
 
 function deriveRequest(stream: HttpStream, name: string, key: string | undefined): PropertyValue | undefined {
   const headers = stream.map(MapType.HttpRequestHeaders);
