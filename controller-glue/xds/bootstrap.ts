@@ -1,0 +1,62 @@
+// What Envoy is started with: where its configuration comes from, and nothing that the configuration could say.
+import type { BootstrapJson } from '../../proto/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { HttpProtocolOptionsJson } from '../../proto/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { any } from './any.ts';
+import { ads } from './config-source.ts';
+
+const XDS_CLUSTER = 'gatewright.xds';
+const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+/** Admin endpoints that only read. The others (quitquitquit, drain_listeners, runtime_modify, logging, cpuprofiler …) are refused. */
+const READ_PATHS = ['/', '/certs', '/clusters', '/config_dump', '/hot_restart_version', '/init_dump', '/listeners', '/memory', '/ready', '/runtime', '/server_info', '/stats', '/stats/prometheus', '/stats/recentlookups'];
+
+export interface BootstrapOptions {
+  readonly nodeId: string;
+  /** The Unix socket that our ADS server listens on, in a folder of mode 0700 (DESIGN 11). */
+  readonly xdsSocketPath: string;
+  /** Open connections over all listeners beyond which new ones are refused; EG's number. */
+  readonly maxConnections?: number;
+}
+
+/** For `envoy --config-path` as a .json file. Where the admin port ended up is written by `--admin-address-path`. */
+export function bootstrap({ nodeId, xdsSocketPath, maxConnections = 50_000 }: BootstrapOptions): BootstrapJson {
+  return {
+    node: { id: nodeId, cluster: 'gatewright' },
+    admin: {
+      address: { socketAddress: { address: '127.0.0.1', portValue: 0 } },
+      allowPaths: READ_PATHS.map((exact) => ({ exact })),
+      ignoreGlobalConnLimit: true,
+    },
+    dynamicResources: {
+      adsConfig: { apiType: 'DELTA_GRPC', transportApiVersion: 'V3', setNodeOnFirstMessageOnly: true, grpcServices: [{ envoyGrpc: { clusterName: XDS_CLUSTER } }] },
+      ldsConfig: ads,
+      cdsConfig: ads,
+    },
+    staticResources: {
+      clusters: [{
+        name: XDS_CLUSTER,
+        type: 'STATIC',
+        connectTimeout: '1s',
+        loadAssignment: { clusterName: XDS_CLUSTER, endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path: xdsSocketPath } } } }] }] },
+        typedExtensionProtocolOptions: {
+          // A controller that hangs is noticed: without keepalive Envoy would wait on a dead stream for ever.
+          [HTTP_OPTIONS]: any<HttpProtocolOptionsJson>(HTTP_OPTIONS, { explicitHttpConfig: { http2ProtocolOptions: { connectionKeepalive: { interval: '30s', timeout: '5s' } } } }),
+        },
+      }],
+    },
+    layeredRuntime: { layers: [{ name: 'gatewright', staticLayer: {
+      // Node resets every ext_proc stream; without this Envoy's answer is a 500 now and then (DESIGN 10).
+      'envoy.reloadable_features.ext_proc_graceful_grpc_close': true,
+      // As EG: Envoy's own limit of 100 refuses ordinary patterns; regex-problem.ts bounds them.
+      're2.max_program_size.error_level': 4_294_967_295,
+      're2.max_program_size.warn_level': 1_000,
+    } }] },
+    overloadManager: {
+      refreshInterval: '0.25s',
+      resourceMonitors: [{
+        name: 'envoy.resource_monitors.global_downstream_max_connections',
+        typedConfig: any('envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig', { maxActiveDownstreamConnections: maxConnections }),
+      }],
+    },
+  };
+}

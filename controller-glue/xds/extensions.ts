@@ -1,0 +1,46 @@
+// The HTTP filter chain, in one place and in order, and the filters that Envoy fetches by ECDS.
+import type { TypedExtensionConfigJson } from '../../proto/envoy/config/core/v3/extension_pb.js';
+import type { RBACJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
+import type { RouterJson } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
+import type { WasmJson } from '../../proto/envoy/extensions/filters/http/wasm/v3/wasm_pb.js';
+import type { HttpFilterJson } from '../../proto/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { any } from './any.ts';
+import { ads } from './config-source.ts';
+
+export const WASM = 'envoy.extensions.filters.http.wasm.v3.Wasm';
+export const JWT = 'gatewright.jwt';
+export const GUARD = 'gatewright.guard';
+
+/** The compiled filters, by name. */
+export interface WasmModules { readonly jwt: Uint8Array }
+
+/**
+ * Why this order (DESIGN 20): fault, cors and oidc come before jwt once they are there; the resolver after it, so that an anonymous client never
+ * makes us resolve a name. The guard is the last before the router and is never disabled: which filters are on is decided on the route chosen
+ * when the chain is built, and only the guard looks at the route that is taken in the end (DESIGN 4).
+ * Every filter is always in the chain: a first policy must not touch the listener.
+ */
+export const httpFilters: readonly HttpFilterJson[] = [
+  { name: JWT, disabled: true, configDiscovery: { configSource: ads, typeUrls: [`type.googleapis.com/${WASM}`] } },
+  { name: GUARD, typedConfig: any<RBACJson>('envoy.extensions.filters.http.rbac.v3.RBAC', {}) },
+  { name: 'envoy.filters.http.router', typedConfig: any<RouterJson>('envoy.extensions.filters.http.router.v3.Router', { suppressEnvoyHeaders: true }) },
+];
+
+export function extensions({ jwt }: WasmModules): TypedExtensionConfigJson[] {
+  return [wasmFilter(JWT, jwt)];
+}
+
+function wasmFilter(name: string, module: Uint8Array): TypedExtensionConfigJson {
+  return {
+    name,
+    typedConfig: any<WasmJson>(WASM, {
+      config: {
+        name, rootId: name,
+        // A trap costs the requests in hand and a back-off, not the worker's VM for good (DESIGN 2).
+        failurePolicy: 'FAIL_RELOAD',
+        vmConfig: { vmId: 'gatewright', runtime: 'envoy.wasm.runtime.v8', code: { local: { inlineBytes: Buffer.from(module).toString('base64') } } },
+        configuration: any('google.protobuf.StringValue', { value: '{"source":"route"}' }),
+      },
+    }),
+  };
+}

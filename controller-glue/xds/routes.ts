@@ -1,0 +1,112 @@
+// Route tables: matches, where requests go, and the policy that each route carries.
+import type { RouteConfigurationJson } from '../../proto/envoy/config/route/v3/route_pb.js';
+import type { HeaderMatcherJson, RouteActionJson, RouteJson, RouteMatchJson, VirtualHostJson } from '../../proto/envoy/config/route/v3/route_components_pb.js';
+import type { RBACPerRouteJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
+import type { StringMatcherJson } from '../../proto/envoy/type/matcher/v3/string_pb.js';
+import { canonicalJson } from '../../policy/canonical-json.ts';
+import type { IrAction, IrJwt, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueMatch, IrVirtualHost } from '../ir.ts';
+import { any } from './any.ts';
+import { GUARD, JWT } from './extensions.ts';
+
+/** The namespace of our metadata; filters/jwt/policies.ts reads its string leaves. */
+const METADATA = 'gatewright';
+
+/** Everything but the routes, which encode-routes.ts encodes one by one. */
+export function routeTableHead({ name }: IrRouteTable): RouteConfigurationJson {
+  // `Host: www.example.com:8080` is www.example.com, as with EG; the backend still gets what the client sent.
+  return { name, ignorePortInHostMatching: true };
+}
+
+export function virtualHostHead({ name, domains, keySets }: IrVirtualHost): VirtualHostJson {
+  const leaves = Object.fromEntries(Object.entries(keySets).map(([id, json]) => [`keyset.${id}`, json]));
+  return { name, domains: [...domains], ...(Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } }) };
+}
+
+/** A whole table, for printing. */
+export function routeTableJson(table: IrRouteTable): RouteConfigurationJson {
+  return { ...routeTableHead(table), virtualHosts: table.virtualHosts.map((host) => ({ ...virtualHostHead(host), routes: host.routes.map(routeJson) })) };
+}
+
+export function routeJson(route: IrRoute): RouteJson {
+  const { name, match, action, jwt } = route;
+  return {
+    name,
+    match: matchJson(match),
+    ...actionJson(action),
+    ...metadata(action, jwt),
+    ...(jwt === undefined ? {} : jwtJson(jwt)),
+  };
+}
+
+/** `reason`: Envoy answers a direct_response with the details `direct_response` and offers no other, so the reason is where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
+function metadata(action: IrAction, jwt: IrJwt | undefined): Pick<RouteJson, 'metadata'> {
+  const failing = action.kind === 'respond' ? action.reason : action.shares.map((share) => ('reason' in share ? share.reason : '')).find((reason) => reason !== '');
+  const leaves = {
+    ...(failing === undefined ? {} : { reason: failing }),
+    ...(jwt === undefined ? {} : { jwt: jwt.id, jwt_policy: canonicalJson(jwt.policy) }),
+  };
+  return Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } };
+}
+
+function matchJson({ path, method, headers, query }: IrMatch): RouteMatchJson {
+  const all: HeaderMatcherJson[] = [...(method === undefined ? [] : [{ name: ':method', stringMatch: { exact: method } }]), ...headers.map((header) => ({ name: header.name, stringMatch: stringMatch(header) }))];
+  return {
+    ...pathJson(path),
+    ...(all.length === 0 ? {} : { headers: all }),
+    ...(query.length === 0 ? {} : { queryParameters: query.map((parameter) => ({ name: parameter.name, stringMatch: stringMatch(parameter) })) }),
+  };
+}
+
+/** Gateway API: a prefix is of whole path elements, /foo matches /foo/bar and not /foobar. */
+function pathJson({ kind, value }: IrMatch['path']): RouteMatchJson {
+  switch (kind) {
+    case 'exact': return { path: value };
+    case 'prefix': return value === '/' ? { prefix: '/' } : { pathSeparatedPrefix: value };
+    case 'regex': return { safeRegex: { regex: value } };
+  }
+}
+
+function stringMatch({ kind, value }: IrValueMatch): StringMatcherJson { return kind === 'exact' ? { exact: value } : { safeRegex: { regex: value } }; }
+
+function actionJson(action: IrAction): Pick<RouteJson, 'route' | 'directResponse'> {
+  if (action.kind === 'respond') return { directResponse: { status: action.status } };
+  return { route: { ...destination(action.shares), ...(action.timeoutMs === undefined ? {} : { timeout: seconds(action.timeoutMs) }) } };
+}
+
+/** What cannot be used goes to a cluster that does not exist, named after the reason: Envoy answers 500 for exactly its share. */
+function destination(shares: readonly IrShare[]): RouteActionJson {
+  const [only] = shares;
+  if (shares.length === 1 && only !== undefined && 'cluster' in only) return { cluster: only.cluster };
+  const broken = shares.some((share) => 'reason' in share);
+  return {
+    weightedClusters: { clusters: shares.map((share) => ({ name: 'cluster' in share ? share.cluster : share.reason, weight: share.weight })) },
+    ...(broken ? { clusterNotFoundResponseCode: 'INTERNAL_SERVER_ERROR' as const } : {}),
+  };
+}
+
+function jwtJson({ id, policy }: IrJwt): Pick<RouteJson, 'typedPerFilterConfig' | 'requestHeadersToAdd' | 'requestHeadersToRemove'> {
+  const headers = policy.claimHeaders === 'FilterState' ? [...new Set(policy.providers.flatMap(({ claimToHeaders }) => claimToHeaders.map(({ header }) => header)))] : [];
+  return {
+    typedPerFilterConfig: {
+      [JWT]: any('envoy.config.route.v3.FilterConfig', { config: {} }),
+      [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(id)),
+    },
+    ...(headers.length === 0 ? {} : {
+      // What the client sent under these names goes first, whether or not the token has the claim (DESIGN 5).
+      requestHeadersToRemove: headers,
+      requestHeadersToAdd: headers.map((header) => ({
+        header: { key: header, value: `%FILTER_STATE(wasm.gatewright.header.${header}:PLAIN)%` }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' as const, keepEmptyValue: false,
+      })),
+    }),
+  };
+}
+
+/** DESIGN 4: the verdict must be this route's policy and no other, however the request came to be on this route. */
+function guard(id: string): RBACPerRouteJson {
+  return { rbac: { rules: { action: 'ALLOW', policies: { jwt: {
+    permissions: [{ any: true }],
+    principals: [{ filterState: { key: `wasm.${JWT}`, stringMatch: { exact: id } } }],
+  } } } } };
+}
+
+function seconds(milliseconds: number): string { return `${milliseconds / 1000}s`; }

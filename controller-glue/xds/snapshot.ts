@@ -1,0 +1,65 @@
+// IrGateway → everything its Envoy gets, as bytes by type and name.
+import type { IrGateway } from '../ir.ts';
+import { clusterJson, endpointsJson } from './clusters.ts';
+import { encode, version } from './encode.ts';
+import { RouteCache, encodeRouteTable } from './encode-routes.ts';
+import { extensions } from './extensions.ts';
+import type { WasmModules } from './extensions.ts';
+import { listenerJson } from './listeners.ts';
+import { routeTableJson } from './routes.ts';
+import { redactedSecretJson, secretJson } from './secrets.ts';
+
+export interface Resource { readonly version: string; readonly body: Uint8Array }
+/** Type URL → name → resource. */
+export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, Resource>>;
+
+export interface SnapshotOptions {
+  readonly wasm: WasmModules;
+  /** PEM file with the authorities that hosts of keys are verified by. */
+  readonly caFile: string;
+  /** Where listeners bind. */
+  readonly address: string;
+  /** Handed in again at the next build, it makes a small change cheap. */
+  readonly cache?: RouteCache;
+}
+
+const URL_PREFIX = 'type.googleapis.com/';
+export const typeUrls = {
+  listener: `${URL_PREFIX}envoy.config.listener.v3.Listener`,
+  route: `${URL_PREFIX}envoy.config.route.v3.RouteConfiguration`,
+  cluster: `${URL_PREFIX}envoy.config.cluster.v3.Cluster`,
+  endpoint: `${URL_PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment`,
+  secret: `${URL_PREFIX}envoy.extensions.transport_sockets.tls.v3.Secret`,
+  extension: `${URL_PREFIX}envoy.config.core.v3.TypedExtensionConfig`,
+} as const;
+
+export function buildSnapshot(gateway: IrGateway, { wasm, caFile, address, cache = new RouteCache() }: SnapshotOptions): Snapshot {
+  const resources = <Item extends object>(url: string, items: readonly Item[], name: (item: Item) => string, body: (item: Item) => Uint8Array) =>
+    [url, new Map(items.map((item) => { const bytes = body(item); return [name(item), { version: version(bytes), body: bytes }] as const; }))] as const;
+  const named = ({ name = '' }: { readonly name?: string }) => name;
+  const json = (url: string) => (item: object) => encode(url.slice(URL_PREFIX.length), item);
+  const { listener, route, cluster, endpoint, secret, extension } = typeUrls;
+  const snapshot: Snapshot = new Map([
+    resources(cluster, gateway.clusters.map((each) => clusterJson(each, caFile)), named, json(cluster)),
+    resources(endpoint, gateway.clusters.filter((each) => each.kind === 'endpoints').map(endpointsJson), ({ clusterName = '' }) => clusterName, json(endpoint)),
+    resources(secret, gateway.certificates.map(secretJson), named, json(secret)),
+    resources(extension, extensions(wasm), named, json(extension)),
+    resources(listener, gateway.listeners.map((each) => listenerJson(each, address)), named, json(listener)),
+    resources(route, gateway.routeTables, named, (table) => encodeRouteTable(table, cache)),
+  ]);
+  cache.turn();
+  return snapshot;
+}
+
+/** The same for people: protobuf's JSON form with @type, secrets redacted, the filters' code left out. */
+export function snapshotJson(gateway: IrGateway, { caFile, address }: Pick<SnapshotOptions, 'caFile' | 'address'>) {
+  const typed = (url: string, items: readonly object[]) => items.map((item) => ({ '@type': url, ...item }));
+  return {
+    listeners: typed(typeUrls.listener, gateway.listeners.map((each) => listenerJson(each, address))),
+    routes: typed(typeUrls.route, gateway.routeTables.map(routeTableJson)),
+    clusters: typed(typeUrls.cluster, gateway.clusters.map((each) => clusterJson(each, caFile))),
+    endpoints: typed(typeUrls.endpoint, gateway.clusters.filter((each) => each.kind === 'endpoints').map(endpointsJson)),
+    secrets: typed(typeUrls.secret, gateway.certificates.map(redactedSecretJson)),
+    extensions: typed(typeUrls.extension, extensions({ jwt: new Uint8Array() })),
+  };
+}
