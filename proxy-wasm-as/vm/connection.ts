@@ -37,13 +37,13 @@ export class Connection extends Context {
     this.#properties = options.properties === undefined ? host.rootProperties : [options.properties, ...host.rootProperties];
   }
 
-  /** Opens it; closed at once when the VM is dead. */
-  begin(dead: boolean): void {
-    if (dead) return this.#failClosed();
-    const { exports } = this.host;
+  /** Opens it; closed at once when the VM is dead, unless the policy is to pass it by. */
+  begin(): void {
+    const { exports, bypassed } = this.host;
+    if (this.host.trap !== undefined && !bypassed) return this.#failClosed();
     this.host.call(this, exports.proxy_on_context_create, this.id, this.host.root.id);
     const status = this.host.call(this, exports.proxy_on_new_connection, this.id);
-    if (this.#overtaken()) return;
+    if (this.#overtaken(bypassed)) return;
     if (status === 0) return;
     this.outcome = 'held';
     this.#waiting = [];
@@ -73,8 +73,9 @@ export class Connection extends Context {
     }
     this.#fromClient.append(bytes);
     this.#seesDownstream = true;
-    const status = this.host.call(this, this.host.exports.proxy_on_downstream_data, this.id, this.#fromClient.bytes.length, endOfStream ? 1 : 0);
-    if (this.#overtaken()) return;
+    const { exports, bypassed } = this.host;
+    const status = this.host.call(this, exports.proxy_on_downstream_data, this.id, this.#fromClient.bytes.length, endOfStream ? 1 : 0);
+    if (this.#overtaken(bypassed)) return;
     if (status === 0) this.#resume();
     else this.outcome = 'held';
   }
@@ -84,15 +85,16 @@ export class Connection extends Context {
     if (this.outcome === 'closed') return;
     this.#fromUpstream.append(typeof data === 'string' ? Buffer.from(data) : data);
     this.#seesUpstream = true;
-    const status = this.host.call(this, this.host.exports.proxy_on_upstream_data, this.id, this.#fromUpstream.bytes.length, endOfStream ? 1 : 0);
-    if (this.#overtaken()) return;
+    const { exports, bypassed } = this.host;
+    const status = this.host.call(this, exports.proxy_on_upstream_data, this.id, this.#fromUpstream.bytes.length, endOfStream ? 1 : 0);
+    if (this.#overtaken(bypassed)) return;
     if (status === 0) {
       this.#seesUpstream = false;
       this.#toClient.append(this.#fromUpstream.bytes);
       this.#fromUpstream.bytes = new Uint8Array(0);
     }
-    if (endOfStream) this.host.call(this, this.host.exports.proxy_on_upstream_connection_close, this.id, CloseType.Unknown);
-    this.#overtaken();
+    if (endOfStream) this.host.call(this, exports.proxy_on_upstream_connection_close, this.id, CloseType.Unknown);
+    this.#overtaken(bypassed);
   }
 
   /** The client closes. */
@@ -161,8 +163,9 @@ export class Connection extends Context {
     for (const { data, end } of waiting ?? []) this.receive(data, end);
   }
 
-  #overtaken(): boolean {
-    if (this.host.trap !== undefined && this.outcome !== 'closed') this.#failClosed();
+  /** Closed by now: by the filter, or because the VM died under it. */
+  #overtaken(bypassed: boolean): boolean {
+    if (this.host.trap !== undefined && !bypassed && this.outcome !== 'closed') this.#failClosed();
     return this.outcome === 'closed';
   }
 

@@ -36,6 +36,8 @@ export interface Surroundings {
   readonly calls: HttpCall[];
   readonly random: (size: number) => Uint8Array;
   readonly allowOnHeadersStopIteration: boolean;
+  /** Streams pass a dead instance by instead of failing. */
+  readonly failOpen: boolean;
 }
 
 /** An http call's answer, there only while its callback runs. */
@@ -128,6 +130,11 @@ export class Host {
     this.call(this.root, this.exports.proxy_on_configure, this.root.id, this.pluginConfiguration.length);
     this.configuring = false;
     if (this.trap === undefined) this.configured = this.#returned !== 0 || this.exports.proxy_on_configure === undefined;
+  }
+
+  /** The instance is dead and streams pass it by, all but the one it died on. */
+  get bypassed(): boolean {
+    return this.trap !== undefined && this.surroundings.failOpen;
   }
 
   /** Gives a new context its id. */

@@ -190,27 +190,28 @@ export class HttpStream extends Context implements Exchange {
     const isRequest = half === this.request;
     const piece = half.next();
     const end = half.isLast ? 1 : 0;
+    const bypassed = this.host.bypassed;
     this.#showing = half;
     if (piece === 'headers') {
       half.shownHeaders = true;
       half.seesHeaders = true;
       const callback = isRequest ? exports.proxy_on_request_headers : exports.proxy_on_response_headers;
       const status = this.host.call(this, callback, this.id, half.headers.size, end);
-      if (this.#overtaken(half)) return;
+      if (this.#overtaken(half, bypassed)) return;
       this.#afterHeaders(half, status);
     } else if (piece === 'body') {
       half.body.append(half.pending.shift() as Uint8Array);
       half.seesBody = true;
       const callback = isRequest ? exports.proxy_on_request_body : exports.proxy_on_response_body;
       const status = this.host.call(this, callback, this.id, half.body.bytes.length, end);
-      if (this.#overtaken(half)) return;
+      if (this.#overtaken(half, bypassed)) return;
       this.#afterBody(half, status);
     } else {
       half.shownTrailers = true;
       half.seesTrailers = true;
       const callback = isRequest ? exports.proxy_on_request_trailers : exports.proxy_on_response_trailers;
       const status = this.host.call(this, callback, this.id, half.trailers?.size ?? 0);
-      if (this.#overtaken(half)) return;
+      if (this.#overtaken(half, bypassed)) return;
       if (status === 0) {
         half.seesTrailers = false;
         half.forward();
@@ -219,8 +220,8 @@ export class HttpStream extends Context implements Exchange {
   }
 
   /** The callback's status no longer counts: the VM died, or the stream ended or was answered. */
-  #overtaken(half: Half): boolean {
-    const local = this.host.trap === undefined ? this.#pending : failed;
+  #overtaken(half: Half, bypassed: boolean): boolean {
+    const local = this.host.trap === undefined || bypassed ? this.#pending : failed;
     this.#showing = undefined;
     this.#pending = undefined;
     if (local !== undefined) this.#answer(local);

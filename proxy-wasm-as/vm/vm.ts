@@ -115,6 +115,7 @@ export class Vm {
       foreignFunctions: options.foreignFunctions ?? {},
       calls: [],
       random: options.random ?? repeatableRandom(),
+      failOpen: options.failurePolicy === 'FAIL_OPEN',
       allowOnHeadersStopIteration: options.allowOnHeadersStopIteration ?? false,
     }, options);
   }
@@ -157,7 +158,7 @@ export class Vm {
   request(headers: HeadersInput = {}, options: RequestOptions = {}): Exchange {
     this.#reloadIfDue();
     const stream = new HttpStream(this.#host, withPseudoHeaders(headers), options);
-    if (this.dead && this.#failurePolicy !== 'FAIL_OPEN') stream.fail();
+    if (this.dead && !this.#host.bypassed) stream.fail();
     else stream.begin();
     this.#noteTrap();
     return stream;
@@ -167,7 +168,7 @@ export class Vm {
   connection(options: ConnectionOptions = {}): Connection {
     this.#reloadIfDue();
     const connection = new Connection(this.#host, options);
-    connection.begin(this.dead && this.#failurePolicy !== 'FAIL_OPEN');
+    connection.begin();
     this.#noteTrap();
     return connection;
   }
