@@ -5,6 +5,11 @@ import type { Headers } from './headers.ts';
 /** Which piece is next to be shown to the filter. */
 export type Piece = 'headers' | 'body' | 'trailers' | 'none';
 
+/** What a headers callback returns (data-plane.md E.1): 2 has no meaning of its own in Envoy, anything from 3 stops everything. */
+const HeadersStatus = { Continue: 0, StopIteration: 1, NoMeaning: 2 } as const;
+
+const BodyStatus = { Continue: 0, StopIterationNoBuffer: 3 } as const;
+
 export class Half {
   readonly headers: Headers;
   /** Body pieces not yet shown to the filter. */
@@ -59,6 +64,38 @@ export class Half {
   /** The filter keeps it from going on. */
   get held(): boolean {
     return this.stoppedAll || (this.stopped && !this.open && this.next() === 'none');
+  }
+
+  /** Acts on the status of the headers callback; negative ones stand for "answered". */
+  afterHeaders(status: number, mayStopHeadersOnly: boolean): void {
+    if (status === HeadersStatus.Continue || status === HeadersStatus.NoMeaning) {
+      this.sentHeaders = true;
+      this.seesHeaders = false;
+    } else if (status === HeadersStatus.StopIteration && mayStopHeadersOnly) {
+      this.stopped = true;
+    } else {
+      this.stoppedAll = true;
+    }
+  }
+
+  /** Acts on the status of the body callback. What Envoy does not know counts as "no buffer": the piece is dropped. */
+  afterBody(status: number): void {
+    if (status === BodyStatus.Continue) {
+      this.seesBody = false;
+      this.forward();
+      return;
+    }
+    this.stopped = true;
+    if (status < 0 || status >= BodyStatus.StopIterationNoBuffer) this.body.bytes = new Uint8Array(0);
+  }
+
+  afterTrailers(status: number): void {
+    if (status !== 0) {
+      this.stopped = true;
+      return;
+    }
+    this.seesTrailers = false;
+    this.forward();
   }
 
   /** Sends on whatever the filter kept back. */

@@ -1,7 +1,7 @@
 // One live wasm instance: its contexts, which of them is current, and what happens between guest and host in a call.
 import type { CallbackName, LogLevel } from './abi.ts';
 import type { Body } from './body.ts';
-import type { Clock, Timer } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { type Context, type Deferred, RootContext } from './context.ts';
 import type { ForeignFunction } from './foreign.ts';
 import type { Headers } from './headers.ts';
@@ -15,6 +15,7 @@ import type { Metrics } from './metrics.ts';
 import type { Bytes } from './pairs.ts';
 import type { Properties, PropertyValue } from './properties.ts';
 import type { SharedData } from './shared-data.ts';
+import { Tick } from './tick.ts';
 
 /** What outlives an instance: the world around the guest, the same before and after a reload. */
 export interface Surroundings {
@@ -59,6 +60,7 @@ export class Host {
   readonly surroundings: Surroundings;
   readonly memory: Memory;
   readonly root: RootContext;
+  readonly tick: Tick;
   readonly vmConfiguration: Uint8Array;
   readonly pluginConfiguration: Uint8Array;
   readonly rootProperties: readonly Properties[];
@@ -77,7 +79,6 @@ export class Host {
   /** Code and message of the last failed call, for proxy_get_status. */
   callStatus: readonly [code: number, message: string] = [0, ''];
   restriction: Restriction = 'none';
-  tickPeriod = 0;
 
   readonly #contexts = new Map<number, Context>();
   readonly #allocate: GuestFunction;
@@ -85,7 +86,6 @@ export class Host {
   #current: Context | undefined = undefined;
   #effective = 0;
   #deferred: [Context, Deferred][] = [];
-  #tick: Timer | undefined = undefined;
   /** What the last callback itself returned, whatever it asked for. */
   #returned = 0;
   /** The root's proxy_on_done answered false, and proxy_done has not come yet. */
@@ -104,6 +104,7 @@ export class Host {
     this.exports = instance.exports as Readonly<Record<string, GuestFunction>>;
     this.#allocate = this.exports.malloc ?? this.exports.proxy_on_memory_allocate ?? (() => 0);
     this.root = new RootContext(this);
+    this.tick = new Tick(surroundings.clock, () => this.call(this.root, this.exports.proxy_on_tick, this.root.id));
   }
 
   /** Runs start-up as Envoy does; false when proxy_on_vm_start refused or anything trapped. */
@@ -192,6 +193,7 @@ export class Host {
     } catch (error) {
       if (!isTrap(error)) throw error;
       this.trap = error;
+      this.tick.set(0);
       this.surroundings.logs.write(5, `Function: ${this.#nameOf(callback)} failed: Uncaught ${error.name}: ${error.message}`);
     } finally {
       this.#current = current;
@@ -228,14 +230,6 @@ export class Host {
     const address = this.#allocate(size) >>> 0;
     this.restriction = 'none';
     return address !== 0 && this.memory.holds(address, size) ? address : 0;
-  }
-
-  /** The period of proxy_on_tick from now on, in milliseconds; 0 stops it. */
-  setTickPeriod(period: number): void {
-    this.#tick?.cancel();
-    this.#tick = undefined;
-    this.tickPeriod = period;
-    if (period > 0) this.#tick = this.surroundings.clock.after(period, () => this.#fireTick());
   }
 
   /** A map of the http call answer now being delivered. */
@@ -278,17 +272,9 @@ export class Host {
     }
   }
 
-  /** Stops the tick. */
+  /** Stops what would call this instance again. */
   dispose(): void {
-    this.#tick?.cancel();
-    this.#tick = undefined;
-  }
-
-  #fireTick(): void {
-    this.#tick = undefined;
-    this.call(this.root, this.exports.proxy_on_tick, this.root.id);
-    // A callback that set the period itself has set the timer too.
-    if (this.trap === undefined && this.#tick === undefined && this.tickPeriod > 0) this.setTickPeriod(this.tickPeriod);
+    this.tick.set(0);
   }
 
   #nameOf(callback: GuestFunction): string {

@@ -12,10 +12,6 @@ import { localReply, type Reply, responseDetails } from './local-reply.ts';
 import { originResponse, pieces } from './origin.ts';
 import type { Properties, PropertyValue } from './properties.ts';
 
-/** Values a headers callback returns; 2 and unknown ones up to 4 are listed in data-plane.md E.1. */
-const HeadersStatus = { Continue: 0, StopIteration: 1, ContinueAndEnd: 2 } as const;
-const BodyStatus = { Continue: 0, StopIterationNoBuffer: 3 } as const;
-
 const failed: LocalResponse = { status: 503, details: 'wasm_fail_stream', body: new Uint8Array(0), headers: [], grpcStatus: 14 };
 
 export class HttpStream extends Context implements Exchange {
@@ -198,24 +194,21 @@ export class HttpStream extends Context implements Exchange {
       const callback = isRequest ? exports.proxy_on_request_headers : exports.proxy_on_response_headers;
       const status = this.host.call(this, callback, this.id, half.headers.size, end);
       if (this.#overtaken(half, bypassed)) return;
-      this.#afterHeaders(half, status);
+      half.afterHeaders(status, this.host.surroundings.allowOnHeadersStopIteration);
     } else if (piece === 'body') {
       half.body.append(half.pending.shift() as Uint8Array);
       half.seesBody = true;
       const callback = isRequest ? exports.proxy_on_request_body : exports.proxy_on_response_body;
       const status = this.host.call(this, callback, this.id, half.body.bytes.length, end);
       if (this.#overtaken(half, bypassed)) return;
-      this.#afterBody(half, status);
+      half.afterBody(status);
     } else {
       half.shownTrailers = true;
       half.seesTrailers = true;
       const callback = isRequest ? exports.proxy_on_request_trailers : exports.proxy_on_response_trailers;
       const status = this.host.call(this, callback, this.id, half.trailers?.size ?? 0);
       if (this.#overtaken(half, bypassed)) return;
-      if (status === 0) {
-        half.seesTrailers = false;
-        half.forward();
-      } else half.stopped = true;
+      half.afterTrailers(status);
     }
   }
 
@@ -226,28 +219,6 @@ export class HttpStream extends Context implements Exchange {
     this.#pending = undefined;
     if (local !== undefined) this.#answer(local);
     return local !== undefined || this.ended || (half === this.request && this.#local);
-  }
-
-  #afterHeaders(half: Half, status: number): void {
-    if (status === HeadersStatus.Continue || status === HeadersStatus.ContinueAndEnd) {
-      half.sentHeaders = true;
-      half.seesHeaders = false;
-    } else if (status === HeadersStatus.StopIteration && this.host.surroundings.allowOnHeadersStopIteration) {
-      half.stopped = true;
-    } else {
-      half.stoppedAll = true;
-    }
-  }
-
-  #afterBody(half: Half, status: number): void {
-    if (status === BodyStatus.Continue) {
-      half.seesBody = false;
-      half.forward();
-      return;
-    }
-    half.stopped = true;
-    // Anything Envoy does not know counts as "no buffer": the piece is dropped.
-    if (status < 0 || status >= BodyStatus.StopIterationNoBuffer) half.body.bytes = new Uint8Array(0);
   }
 
   #callOrigin(): void {

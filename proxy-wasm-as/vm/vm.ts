@@ -146,7 +146,7 @@ export class Vm {
 
   /** Milliseconds between ticks; 0 when there are none. */
   get tickPeriod(): number {
-    return this.#host.tickPeriod;
+    return this.#host.tick.period;
   }
 
   /** Contexts the guest still has, the root not counted: 0 when every stream was deleted. */

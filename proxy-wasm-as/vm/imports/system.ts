@@ -24,7 +24,7 @@ export function systemImports(host: Host): Imports {
     },
     proxy_set_tick_period_milliseconds(period: number): Status {
       host.context();
-      host.setTickPeriod(period >>> 0);
+      host.tick.set(period >>> 0);
       return Status.Ok;
     },
     proxy_set_effective_context(id: number): Status {
