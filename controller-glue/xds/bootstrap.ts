@@ -8,7 +8,7 @@ const XDS_CLUSTER = 'gatewright.xds';
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** Admin endpoints that only read. The others (quitquitquit, drain_listeners, runtime_modify, logging, cpuprofiler …) are refused. */
-const READ_PATHS = ['/', '/certs', '/clusters', '/config_dump', '/hot_restart_version', '/init_dump', '/listeners', '/memory', '/ready', '/runtime', '/server_info', '/stats', '/stats/prometheus', '/stats/recentlookups'];
+const READ_PATHS = ['', 'certs', 'clusters', 'config_dump', 'hot_restart_version', 'init_dump', 'listeners', 'memory', 'ready', 'runtime', 'server_info', 'stats', 'stats/prometheus', 'stats/recentlookups'];
 
 export interface BootstrapOptions {
   readonly nodeId: string;
@@ -24,7 +24,8 @@ export function bootstrap({ nodeId, xdsSocketPath, maxConnections = 50_000 }: Bo
     node: { id: nodeId, cluster: 'gatewright' },
     admin: {
       address: { socketAddress: { address: '127.0.0.1', portValue: 0 } },
-      allowPaths: READ_PATHS.map((exact) => ({ exact })),
+      // Envoy compares the query too, so an exact path would refuse /stats?usedonly.
+      allowPaths: [{ safeRegex: { regex: `/(${READ_PATHS.join('|')})(\\?.*)?` } }],
       ignoreGlobalConnLimit: true,
     },
     dynamicResources: {

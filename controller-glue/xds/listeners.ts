@@ -65,9 +65,10 @@ function connectionManager(routeTable: string, statPrefix: string): HttpConnecti
     requestHeadersTimeout: '10s',
     streamIdleTimeout: '300s',
     http2ProtocolOptions: { maxConcurrentStreams: 100, initialStreamWindowSize: 65_536, initialConnectionWindowSize: 1_048_576 },
-    // We are the edge: the peer's address is the client's, and nobody (loopback and RFC 1918 included) is trusted to send x-envoy-* headers.
+    // We are the edge: the peer's address is the client's, and nobody is trusted to send x-envoy-* headers. An empty list of internal addresses
+    // means loopback and RFC 1918 to Envoy 1.40, so it holds one that no client can have.
     useRemoteAddress: true,
-    internalAddressConfig: { unixSockets: false },
+    internalAddressConfig: { unixSockets: false, cidrRanges: [{ addressPrefix: '255.255.255.255', prefixLen: 32 }] },
     serverHeaderTransformation: 'PASS_THROUGH',
     upgradeConfigs: [{ upgradeType: 'websocket' }],
   };

@@ -14,7 +14,8 @@ const METADATA = 'gatewright';
 /** Everything but the routes, which encode-routes.ts encodes one by one. */
 export function routeTableHead({ name }: IrRouteTable): RouteConfigurationJson {
   // `Host: www.example.com:8080` is www.example.com, as with EG; the backend still gets what the client sent.
-  return { name, ignorePortInHostMatching: true };
+  // The clusters of broken shares do not exist (see destination).
+  return { name, ignorePortInHostMatching: true, validateClusters: false };
 }
 
 export function virtualHostHead({ name, domains, keySets }: IrVirtualHost): VirtualHostJson {
@@ -38,11 +39,13 @@ export function routeJson(route: IrRoute): RouteJson {
   };
 }
 
-/** `reason`: Envoy answers a direct_response with the details `direct_response` and offers no other, so the reason is where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
+/** Envoy answers a direct_response with the details `direct_response` and offers no other, so the reason is where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
 function metadata(action: IrAction, jwt: IrJwt | undefined): Pick<RouteJson, 'metadata'> {
-  const failing = action.kind === 'respond' ? action.reason : action.shares.map((share) => ('reason' in share ? share.reason : '')).find((reason) => reason !== '');
+  const failing = action.kind === 'respond' ? undefined : action.shares.find((share) => 'reason' in share);
   const leaves = {
-    ...(failing === undefined ? {} : { reason: failing }),
+    ...(action.kind === 'respond' ? { reason: action.reason } : {}),
+    // Of some of its requests only: details `cluster_not_found` says which.
+    ...(failing === undefined ? {} : { broken_share: failing.reason }),
     ...(jwt === undefined ? {} : { jwt: jwt.id, jwt_policy: canonicalJson(jwt.policy) }),
   };
   return Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } };

@@ -9,8 +9,15 @@ import { listenerJson } from './listeners.ts';
 import { routeTableJson } from './routes.ts';
 import { redactedSecretJson, secretJson } from './secrets.ts';
 
-export interface Resource { readonly version: string; readonly body: Uint8Array }
-/** Type URL → name → resource. */
+/** One xDS resource. */
+export interface Resource {
+  /** Changes when, and only when, `body` does: Envoy is sent what has another version than it holds. */
+  readonly version: string;
+  /** The serialized message that goes inside the google.protobuf.Any. */
+  readonly body: Uint8Array;
+}
+
+/** What one Envoy should hold: by type URL, then by resource name. A type that is absent has no resources. */
 export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, Resource>>;
 
 export interface SnapshotOptions {

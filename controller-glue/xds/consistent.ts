@@ -1,0 +1,35 @@
+// Does a snapshot hold all it refers to? Asked before publishing: Envoy would wait, or answer 503, for what is not there.
+import type { IrGateway } from '../ir.ts';
+import { JWT } from './extensions.ts';
+import { typeUrls } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What is missing, in words; empty when the snapshot may be published. */
+export function consistent({ listeners, routeTables, clusters }: IrGateway, snapshot: Snapshot): string[] {
+  const missing: string[] = [];
+  const needs = (url: string, name: string, by: string) => {
+    const text = `${url.slice(url.lastIndexOf('.') + 1)} ${name}, which ${by} needs, is not there`;
+    if (snapshot.get(url)?.has(name) !== true && !missing.includes(text)) missing.push(text);
+  };
+  for (const listener of listeners) {
+    needs(typeUrls.listener, listener.name, 'the Gateway');
+    needs(typeUrls.extension, JWT, `listener ${listener.name}`);
+    for (const chain of listener.chains) {
+      needs(typeUrls.route, chain.routeTable, `listener ${listener.name}`);
+      for (const certificate of chain.certificates) needs(typeUrls.secret, certificate, `listener ${listener.name}`);
+    }
+  }
+  for (const { virtualHosts } of routeTables) {
+    for (const { name: host, keySets, routes } of virtualHosts) {
+      for (const { name, action, jwt } of routes) {
+        if (action.kind === 'forward') for (const share of action.shares) if ('cluster' in share) needs(typeUrls.cluster, share.cluster, `route ${name}`);
+        for (const { keys } of jwt?.policy.providers ?? []) {
+          if ('remote' in keys) needs(typeUrls.cluster, keys.remote.cluster, `route ${name}`);
+          if ('keySet' in keys && !Object.hasOwn(keySets, keys.keySet)) missing.push(`key set ${keys.keySet}, which route ${name} needs, is not in virtual host ${host}`);
+        }
+      }
+    }
+  }
+  for (const cluster of clusters) if (cluster.kind === 'endpoints') needs(typeUrls.endpoint, cluster.name, `cluster ${cluster.name}`);
+  return missing;
+}
