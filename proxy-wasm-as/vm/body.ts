@@ -18,7 +18,7 @@ export class Body {
     if (!this.writable) return Status.BadArgument;
     if (start === 0 && length === 0) this.bytes = concat(data, this.bytes);
     else if (start === 0 && length >= this.bytes.length) this.bytes = data;
-    else if (start !== 0 && start >= this.bytes.length) this.bytes = concat(this.bytes, data);
+    else if (start >= this.bytes.length) this.bytes = concat(this.bytes, data);
     else return Status.BadArgument;
     return Status.Ok;
   }

@@ -183,7 +183,6 @@ export class Host {
   call(context: Context, callback: GuestFunction | undefined, a = 0, b = 0, c = 0, d = 0, e = 0): number {
     if (callback === undefined || this.trap !== undefined) return 0;
     const current = this.#current;
-    const effective = this.#effective;
     this.#current = context;
     this.#effective = 0;
     let result = 0;
@@ -197,7 +196,6 @@ export class Host {
       this.surroundings.logs.write(5, `Function: ${this.#nameOf(callback)} failed: Uncaught ${error.name}: ${error.message}`);
     } finally {
       this.#current = current;
-      this.#effective = effective;
     }
     if (this.stopped) {
       this.stopped = false;

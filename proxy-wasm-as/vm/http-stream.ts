@@ -34,6 +34,8 @@ export class HttpStream extends Context implements Exchange {
   #forwarded = false;
   /** The direction whose callback runs or has just returned; its status has not been looked at yet. */
   #showing: Half | undefined = undefined;
+  /** That callback continued what an earlier one had stopped: its own status is Continue then, whatever it returns. */
+  #released = false;
   /** A local response asked for in that callback. */
   #pending: LocalResponse | undefined = undefined;
 
@@ -160,8 +162,12 @@ export class HttpStream extends Context implements Exchange {
   }
 
   #continue(half: Half | undefined): void {
-    // Continuing from inside the callback that then stops does not help: Envoy looks at the status afterwards (seen in 1.40).
-    if (half === undefined || half === this.#showing || !(half.stopped || half.stoppedAll)) return;
+    // Nothing that was stopped: continuing inside the very callback that then stops does not help (seen in 1.40).
+    if (half === undefined || !(half.stopped || half.stoppedAll)) return;
+    if (half === this.#showing) {
+      this.#released = true;
+      return;
+    }
     half.forward();
     this.#advance();
   }
@@ -188,6 +194,7 @@ export class HttpStream extends Context implements Exchange {
     const end = half.isLast ? 1 : 0;
     const bypassed = this.host.bypassed;
     this.#showing = half;
+    this.#released = false;
     if (piece === 'headers') {
       half.shownHeaders = true;
       half.seesHeaders = true;
@@ -201,14 +208,14 @@ export class HttpStream extends Context implements Exchange {
       const callback = isRequest ? exports.proxy_on_request_body : exports.proxy_on_response_body;
       const status = this.host.call(this, callback, this.id, half.body.bytes.length, end);
       if (this.#overtaken(half, bypassed)) return;
-      half.afterBody(status);
+      half.afterBody(this.#released ? 0 : status);
     } else {
       half.shownTrailers = true;
       half.seesTrailers = true;
       const callback = isRequest ? exports.proxy_on_request_trailers : exports.proxy_on_response_trailers;
       const status = this.host.call(this, callback, this.id, half.trailers?.size ?? 0);
       if (this.#overtaken(half, bypassed)) return;
-      half.afterTrailers(status);
+      half.afterTrailers(this.#released ? 0 : status);
     }
   }
 

@@ -101,7 +101,7 @@ test.each(rows)('$name', ({ headers = {}, calls }) => {
 const bodyRows: readonly (readonly [command: string, answer: string])[] = [
   ['bufstat 0', '0 11/0'], ['buf 0 0 100', "0 'hello%20world'"], ['buf 0 2 2', "0 'll'"], ['buf 0 11 5', "0 ''"], ['buf 0 100 5', "0 ''"],
   ['buf 0 5 4294967295', "0 '%20world'"], ['setbuf 0 0 0 pre-', '0'], ['buf 0 0 100', "0 'pre-hello%20world'"], ['setbuf 0 100 0 -post', '0'],
-  ['buf 0 0 100', "0 'pre-hello%20world-post'"], ['setbuf 0 2 2 xx', '2'], ['setbuf 0 0 3 xx', '2'], ['setbuf 0 0 100 new', '0'],
+  ['buf 0 0 100', "0 'pre-hello%20world-post'"], ['setbuf 0 2 2 xx', '2'], ['setbuf 0 2 100 xx', '2'], ['setbuf 0 0 3 xx', '2'], ['setbuf 0 0 100 new', '0'],
   ['buf 0 0 100', "0 'new'"], ['setbuf 0 3 0 er', '0'], ['buf 0 0 100', "0 'newer'"],
 ];
 
@@ -141,6 +141,14 @@ test('vm.metrics, vm.shared and vm.logs show what the guest left', () => {
   expect(vm.logs.filter(({ message }) => !message.startsWith('headers'))).toEqual([
     { level: 'info', message: 'out' }, { level: 'error', message: 'err' }, { level: 'warn', message: 'warned' },
   ]);
+});
+
+test('the log level decides what is kept, and is what the guest is told', () => {
+  const vm = Vm.load(wasm, { logLevel: 'error' });
+  told(vm, 'headers print 1 out;headers log 3 warned;headers print 2 err;headers level;headers level');
+  expect(vm.logs).toEqual([{ level: 'error', message: 'err' }]);
+  const low = Vm.load(wasm, { logLevel: 'trace' });
+  expect(told(low, 'headers log 0 low;headers level').lines).toEqual(['low', 'headers log: 0', 'headers level: 0 0']);
 });
 
 test('a foreign function of the test is called like those of Envoy', () => {

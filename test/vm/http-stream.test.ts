@@ -78,6 +78,12 @@ describe('stopping', () => {
     expect(exchange.ended).toBe(heldIn === undefined);
   });
 
+  test('continue inside a callback lets go what an earlier piece stopped', () => {
+    const { lines, exchange } = told(vm, 'trace on;body continue 0;body ret 1', {}, { body: ['ab', 'cd'] });
+    expect(lines.filter((line) => /^r?(body|headers) \d/.test(line))).toEqual(['headers 5 0', 'body 2 0', 'body 4 1', 'rheaders 1 1']);
+    expect(exchange).toMatchObject({ outcome: 'continued', requestBody: 'abcd' });
+  });
+
   test('with allow_on_headers_stop_iteration the body is still shown, and its Continue lets both go', () => {
     const own = Vm.load(wasm, { allowOnHeadersStopIteration: true });
     const { lines, exchange } = told(own, 'trace on;headers ret 1;body replace 0 x-n 1', {}, { body: 'abc' });

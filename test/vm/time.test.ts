@@ -107,6 +107,14 @@ describe('ticks', () => {
     expect(exchange.outcome).toBe('held');
   });
 
+  test('the effective context ends with the callback that set it', () => {
+    const vm = Vm.load(wasm, { pluginConfiguration: 'tick effective;tick get 0 :path' });
+    told(vm, 'headers tick 10;headers hold', { ':path': '/held' });
+    vm.clock.advance(10);
+    expect(messages(vm).at(-1)).toBe("tick get: 0 '/held'");
+    expect(told(vm, 'headers get 0 :path', { ':path': '/other' }).lines).toEqual(["headers get: 0 '/other'"]);
+  });
+
   test('a stream that has gone cannot become the effective context', () => {
     const vm = Vm.load(wasm, { pluginConfiguration: 'tick effective' });
     const { exchange } = told(vm, 'headers tick 10;headers hold');

@@ -105,6 +105,7 @@ test('a dead VM has no ticks, no http answers, and its held requests stay held u
   const before = vm.logs.length;
   vm.clock.advance(1000);
   expect(vm.logs.length).toBe(before);
+  expect(vm.clock.untilNext).toBeUndefined();
   expect(exchange.outcome).toBe('held');
   exchange.cancel();
   expect(exchange.ended).toBe(true);
