@@ -1,0 +1,70 @@
+// What one Envoy is to be brought to: the published snapshot, with the last good version in place of what Envoy refused of it.
+// Kept per node and not per stream, so that an Envoy that restarts while something is refused comes up with the last good too.
+
+import { resourceTypes } from './resource-types.ts';
+import type { Resource, Snapshot } from './snapshot.ts';
+
+export interface Refusal {
+  readonly typeUrl: string;
+  /** Of the resources. A refused response is narrowed down, so this is one name. */
+  readonly names: readonly string[];
+  /** Envoy's words. */
+  readonly message: string;
+}
+
+type Versioned = Refusal & { readonly version: string };
+
+export class Wanted {
+  #published: Snapshot;
+  /** What Envoy accepted last, by type and name. References to bytes that mostly are in `#published` too. */
+  readonly #good = new Map<string, Map<string, Resource>>();
+  #refusals: readonly Versioned[] = [];
+  #snapshot: Snapshot;
+
+  constructor(published: Snapshot) {
+    this.#published = published;
+    this.#snapshot = published;
+  }
+
+  get snapshot(): Snapshot { return this.#snapshot; }
+  /** What of the published snapshot is not in force. */
+  get refusals(): readonly Refusal[] { return this.#refusals; }
+
+  publish(published: Snapshot): void {
+    this.#published = published;
+    // Another version may be fine; the refused one is not tried again as long as it is published.
+    this.#refusals = this.#refusals.filter(({ typeUrl, names, version }) => names.every((name) => published.get(typeUrl)?.get(name)?.version === version));
+    this.#snapshot = this.#withLastGood();
+  }
+
+  accepted(typeUrl: string, resources: Iterable<readonly [name: string, resource: Resource]>, removed: readonly string[]): void {
+    const good = this.#good.get(typeUrl) ?? new Map<string, Resource>();
+    this.#good.set(typeUrl, good);
+    for (const [name, resource] of resources) good.set(name, resource);
+    for (const name of removed) good.delete(name);
+  }
+
+  refused(typeUrl: string, name: string, version: string, message: string): void {
+    if (this.#published.get(typeUrl)?.get(name)?.version !== version) return; // overtaken
+    this.#refusals = [...this.#refusals.filter((known) => known.typeUrl !== typeUrl || !known.names.includes(name)), { typeUrl, names: [name], version, message }];
+    this.#snapshot = this.#withLastGood();
+  }
+
+  #withLastGood(): Snapshot {
+    if (this.#refusals.length === 0) return this.#published;
+    const snapshot = new Map([...this.#published].map(([typeUrl, resources]) => [typeUrl, new Map(resources)]));
+    // The last good routes may lead to clusters that are no longer published: as long as anything is refused, what leads stays.
+    for (const { typeUrl, leads } of resourceTypes) {
+      const kept = leads ? snapshot.get(typeUrl) ?? new Map<string, Resource>() : undefined;
+      for (const [name, resource] of this.#good.get(typeUrl) ?? []) if (kept?.has(name) === false) kept.set(name, resource);
+      if (kept !== undefined) snapshot.set(typeUrl, kept);
+    }
+    for (const { typeUrl, names } of this.#refusals) {
+      for (const name of names) {
+        const good = this.#good.get(typeUrl)?.get(name);
+        if (good !== undefined) snapshot.get(typeUrl)?.set(name, good);
+      }
+    }
+    return snapshot;
+  }
+}
