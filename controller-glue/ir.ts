@@ -23,6 +23,7 @@ export interface IrGateway {
 export interface IrListener {
   readonly name: string;                       // <namespace>/<gateway>/<port>
   readonly port: number;                       // as bound, after the offset
+  readonly serves: readonly string[];          // names of the Gateway's listeners that share the port
   readonly chains: readonly IrChain[];
 }
 

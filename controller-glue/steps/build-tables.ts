@@ -34,7 +34,7 @@ function irGateway(gateway: DraftGateway, draft: Draft): IrGateway {
       tables.push({ name: table, virtualHosts: virtualHosts(group, neighbours, hosts, draft) });
       chains.push({ name: table, serverNames: secure && first.spec.hostname !== undefined ? [first.spec.hostname] : [], certificates: first.certificates.map((each) => each.name), routeTable: table });
     }
-    listeners.push({ name: listener, port, chains });
+    listeners.push({ name: listener, port, serves: onPort.map(({ spec }) => spec.name), chains });
   }
   const certificates = new Map(gateway.listeners.filter(({ usable }) => usable).flatMap((listener) => listener.certificates.map((each) => [each.name, each] as const)));
   return { namespace, name, listeners, routeTables: tables, clusters: used(tables, draft), certificates: [...certificates.values()].sort((a, b) => compare(a.name, b.name)) };

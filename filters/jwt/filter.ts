@@ -5,6 +5,7 @@ import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/asse
 import {
   Counter, enterContext, log, now, removeHeader, replaceHeader, respond, resumeRequest, setFilterState,
 } from "../../proxy-wasm-as/assembly/host";
+import { IdMap } from "../../proxy-wasm-as/assembly/id-map";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { headerValue } from "./claims";
 import { ConfigReader, MAX_CONFIGURATION_BYTES } from "./config";
@@ -33,7 +34,7 @@ class JwtRoot extends RootContext {
   readonly token: Token = new Token();
   readonly allowed: Counter = new Counter("gatewright_jwt_allowed");
   readonly denied: Counter = new Counter("gatewright_jwt_denied");
-  private held: Map<u32, JwtRequest> = new Map();
+  private held: IdMap<JwtRequest> = new IdMap<JwtRequest>();
 
   onConfigure(configuration: ArrayBuffer): bool {
     const problem = this.configure(configuration);
@@ -75,8 +76,8 @@ class JwtRoot extends RootContext {
   private release(requests: u32[]): void {
     for (let i = 0; i < requests.length; i++) {
       const id = requests[i];
-      if (!this.held.has(id)) continue;                       // its client left
       const request = this.held.get(id);
+      if (request == null) continue;                           // its client left
       this.held.delete(id);
       if (enterContext(id) && request.judge() == Action.Continue) resumeRequest();
     }

@@ -1,5 +1,5 @@
 // Base64url (RFC 4648 section 5), with or without padding, and standard Base64 for output.
-import { byteAt, setByte } from "./memory";
+import { byteAt, knownByte, setByte, setKnownByte } from "./memory";
 
 const INVALID: u32 = 255;
 
@@ -17,7 +17,7 @@ const table = new StaticArray<u8>(256);
 for (let c: u32 = 0; c < 256; c++) unchecked(table[c] = <u8>sextet(c));
 
 // @ts-ignore: decorator
-@inline function bits(bytes: ArrayBuffer, i: i32): u32 { return <u32>unchecked(table[byteAt(bytes, i)]); }
+@inline function bits(bytes: ArrayBuffer, i: i32): u32 { return <u32>unchecked(table[knownByte(bytes, i)]); }
 
 /** How many bytes [start, end) can decode to at most. */
 // @ts-ignore: decorator
@@ -25,10 +25,11 @@ for (let c: u32 = 0; c < 256; c++) unchecked(table[c] = <u8>sextet(c));
 
 /**
  * Decodes [start, end) into `to`, which must have decodedSize() bytes. Returns the number of bytes, or -1 when the
- * input is not base64url. Padding may be there or not; bits left over at the end must be zero (RFC 4648 section 3.5):
+ * input is not base64url or does not fit. Padding may be there or not; bits left over at the end must be zero (RFC 4648 section 3.5):
  * one token has one spelling.
  */
 export function decode(from: ArrayBuffer, start: i32, end: i32, to: ArrayBuffer): i32 {
+  if (start < 0 || end < start || end > from.byteLength || to.byteLength < decodedSize(start, end)) return -1;
   let stop = end;
   while (stop > start && end - stop < 2 && byteAt(from, stop - 1) == 0x3d) stop--;
   if (stop != end && ((end - start) & 3) != 0) return -1;
@@ -39,9 +40,9 @@ export function decode(from: ArrayBuffer, start: i32, end: i32, to: ArrayBuffer)
     const a = bits(from, i), b = bits(from, i + 1), c = bits(from, i + 2), d = bits(from, i + 3);
     if ((a | b | c | d) > 63) return -1;
     const word = (a << 18) | (b << 12) | (c << 6) | d;
-    setByte(to, at, word >> 16);
-    setByte(to, at + 1, word >> 8);
-    setByte(to, at + 2, word);
+    setKnownByte(to, at, word >> 16);
+    setKnownByte(to, at + 1, word >> 8);
+    setKnownByte(to, at + 2, word);
     at += 3;
   }
   const rest = stop - whole;

@@ -1,6 +1,7 @@
 // What a filter extends: a RootContext is one plugin configuration on one worker, an HttpContext one request.
 // Ids come from the host; unknown ones are answered with "go on" only where no decision depends on it.
 import { Action } from "./abi";
+import { IdMap } from "./id-map";
 
 export abstract class RootContext {
   constructor(readonly id: u32) {}
@@ -25,11 +26,11 @@ export type CreateRoot = (id: u32) => RootContext;
 let createRoot: CreateRoot | null = null;
 export function registerRoot(create: CreateRoot): void { createRoot = create; }
 
-const roots = new Map<u32, RootContext>();
-const streams = new Map<u32, HttpContext>();
+const roots = new IdMap<RootContext>();
+const streams = new IdMap<HttpContext>();
 
-export function rootOf(id: u32): RootContext | null { return roots.has(id) ? roots.get(id) : null; }
-export function streamOf(id: u32): HttpContext | null { return streams.has(id) ? streams.get(id) : null; }
+export function rootOf(id: u32): RootContext | null { return roots.get(id); }
+export function streamOf(id: u32): HttpContext | null { return streams.get(id); }
 
 export function create(id: u32, parent: u32): void {
   if (parent == 0) {

@@ -1,7 +1,7 @@
 // A total JSON parser (RFC 8259): any bytes give a document or "no"; nothing traps, nothing recurses, nothing leaks.
 // Strict: UTF-8 must be valid, a name may stand once in an object, nesting is limited, numbers must fit a double.
 // The document is a tape: one entry a value, children behind their parent. Strings are unescaped in place.
-import { byteAt, copyBytes, equalBytes, setByte, setU32, u32At } from "./memory";
+import { copyBytes, equalBytes, knownByte, setKnownByte } from "./memory";
 import { toDouble } from "./number";
 import { utf8Length, writeUtf8 } from "./utf8";
 
@@ -13,7 +13,7 @@ export const MAX_DEPTH = 100;
 /** "There is no such value": what every accessor answers with for anything absent, and accepts as a node. */
 export const ABSENT = -1;
 
-const ENTRY = 16;        // bytes of a tape entry: type, start, end, next
+const ENTRY = 4;         // words of a tape entry: type, start, end, next
 const NAME = 4;          // words of an entry of the table of names: generation, object, node, nothing
 const MAX_PROBES = 256;  // an honest document needs a handful; names chosen to collide are refused
 
@@ -21,7 +21,7 @@ const MAX_PROBES = 256;  // an honest document needs a handful; names chosen to 
 export class Json {
   /** The text, which parse() copies here and unescapes in place. */
   bytes: ArrayBuffer = new ArrayBuffer(256);
-  private tape: ArrayBuffer = new ArrayBuffer(ENTRY * 64);
+  private tape: StaticArray<i32> = new StaticArray<i32>(ENTRY * 64);
   private count: i32 = 0;
   private size: i32 = 0;
   private at: i32 = 0;
@@ -57,12 +57,12 @@ export class Json {
   get root(): i32 { return this.count > 0 ? 0 : ABSENT; }
 
   type(node: i32): JsonType {
-    return <u32>node < <u32>this.count ? <JsonType>u32At(this.tape, node * ENTRY) : JsonType.Absent;
+    return <u32>node < <u32>this.count ? <JsonType>unchecked(this.tape[node * ENTRY]) : JsonType.Absent;
   }
 
   /** Where the text of a string (unescaped, without quotes) or number begins in `bytes`. */
-  start(node: i32): i32 { return <i32>u32At(this.tape, node * ENTRY + 4); }
-  end(node: i32): i32 { return <i32>u32At(this.tape, node * ENTRY + 8); }
+  start(node: i32): i32 { return <u32>node < <u32>this.count ? unchecked(this.tape[node * ENTRY + 1]) : 0; }
+  end(node: i32): i32 { return <u32>node < <u32>this.count ? unchecked(this.tape[node * ENTRY + 2]) : 0; }
 
   /** First element of an array, or first name of an object. */
   first(node: i32): i32 {
@@ -105,28 +105,29 @@ export class Json {
     return copy;
   }
 
-  private afterwards(node: i32): i32 { return <i32>u32At(this.tape, node * ENTRY + 12); }
+  private afterwards(node: i32): i32 { return <u32>node < <u32>this.count ? unchecked(this.tape[node * ENTRY + 3]) : 0; }
 
   private push(type: JsonType, start: i32, end: i32): i32 {
     const node = this.count++;
-    if (this.tape.byteLength < this.count * ENTRY) {
-      const larger = new ArrayBuffer(this.tape.byteLength * 2);
-      copyBytes(larger, 0, this.tape, 0, this.tape.byteLength);
+    if (this.tape.length < this.count * ENTRY) {
+      const larger = new StaticArray<i32>(this.tape.length * 2);
+      for (let i = 0; i < this.tape.length; i++) unchecked(larger[i] = this.tape[i]);
       this.tape = larger;
     }
-    setU32(this.tape, node * ENTRY, type);
-    setU32(this.tape, node * ENTRY + 4, start);
-    setU32(this.tape, node * ENTRY + 8, end);
-    setU32(this.tape, node * ENTRY + 12, node + 1);
+    const at = node * ENTRY;
+    unchecked(this.tape[at] = type);
+    unchecked(this.tape[at + 1] = start);
+    unchecked(this.tape[at + 2] = end);
+    unchecked(this.tape[at + 3] = node + 1);
     return node;
   }
 
   // @ts-ignore: decorator
-  @inline private peek(): u32 { return this.at < this.size ? byteAt(this.bytes, this.at) : 0; }
+  @inline private peek(): u32 { return this.at < this.size ? knownByte(this.bytes, this.at) : 0; }
 
   private space(): void {
     while (this.at < this.size) {
-      const c = byteAt(this.bytes, this.at);
+      const c = knownByte(this.bytes, this.at);
       if (c != 0x20 && c != 0x0a && c != 0x0d && c != 0x09) return;
       this.at++;
     }
@@ -167,7 +168,7 @@ export class Json {
       }
       if (c != (object ? <u32>0x7d : <u32>0x5d)) return false;
       this.at++;
-      setU32(this.tape, container * ENTRY + 12, this.count);
+      unchecked(this.tape[container * ENTRY + 3] = this.count);
       this.depth--;
       this.space();
     }
@@ -234,7 +235,7 @@ export class Json {
     const start = ++this.at;
     // Most strings have neither an escape nor a byte outside ASCII.
     while (this.at < this.size) {
-      const c = byteAt(this.bytes, this.at);
+      const c = knownByte(this.bytes, this.at);
       if (c == 0x22) {
         this.push(JsonType.String, start, this.at++);
         return true;
@@ -245,7 +246,7 @@ export class Json {
     }
     let to = this.at;
     while (this.at < this.size) {
-      const c = byteAt(this.bytes, this.at);
+      const c = knownByte(this.bytes, this.at);
       if (c == 0x22) {
         this.push(JsonType.String, start, to);
         this.at++;
@@ -258,7 +259,7 @@ export class Json {
       } else {
         const length = utf8Length(this.bytes, this.at, this.size);
         if (length == 0) return false;
-        for (let i = 0; i < length; i++) setByte(this.bytes, to++, byteAt(this.bytes, this.at++));
+        for (let i = 0; i < length; i++) setKnownByte(this.bytes, to++, knownByte(this.bytes, this.at++));
       }
     }
     return false;
@@ -281,7 +282,7 @@ export class Json {
       default: return -1;
     }
     if (c != 0x75) {
-      setByte(this.bytes, to, plain);
+      setKnownByte(this.bytes, to, plain);
       return to + 1;
     }
     let point = this.hex4();
@@ -325,7 +326,7 @@ export class Json {
   /** Notes a name of an object; false when the object has it already (or when names are made to collide). */
   private unheardOf(object: i32, node: i32): bool {
     let hash = (2166136261 ^ <u32>object) * 16777619;                                     // FNV-1a
-    for (let i = this.start(node); i < this.end(node); i++) hash = (hash ^ byteAt(this.bytes, i)) * 16777619;
+    for (let i = this.start(node); i < this.end(node); i++) hash = (hash ^ knownByte(this.bytes, i)) * 16777619;
     const mask = this.names.length - NAME;
     let slot = <i32>(hash << 2) & mask;
     for (let probes = 0; probes < MAX_PROBES; probes++) {
@@ -345,7 +346,7 @@ export class Json {
     const size = this.end(a) - this.start(a);
     if (size != this.end(b) - this.start(b)) return false;
     for (let i = 0; i < size; i++) {
-      if (byteAt(this.bytes, this.start(a) + i) != byteAt(this.bytes, this.start(b) + i)) return false;
+      if (knownByte(this.bytes, this.start(a) + i) != knownByte(this.bytes, this.start(b) + i)) return false;
     }
     return true;
   }

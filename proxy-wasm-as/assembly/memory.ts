@@ -56,6 +56,14 @@ export function takeHostU16(): u32 {
   return <u32>index < <u32>bytes.byteLength ? <u32>load<u8>(changetype<usize>(bytes) + <usize>index) : 0;
 }
 
+/** The byte at an index that the caller knows to be inside: for loops that checked their range before they began. */
+// @ts-ignore: decorator
+@inline export function knownByte(bytes: ArrayBuffer, index: i32): u32 { return <u32>load<u8>(changetype<usize>(bytes) + <usize>index); }
+
+/** Writes a byte at an index that the caller knows to be inside. */
+// @ts-ignore: decorator
+@inline export function setKnownByte(bytes: ArrayBuffer, index: i32, value: u32): void { store<u8>(changetype<usize>(bytes) + <usize>index, value); }
+
 /** Little-endian u32 at an index; 0 when it does not lie wholly inside. */
 // @ts-ignore: decorator
 @inline export function u32At(bytes: ArrayBuffer, index: i32): u32 {

@@ -1,0 +1,94 @@
+// The data plane of `up`: an ADS server on a private Unix socket, and one Envoy for every Gateway that has a listener.
+import type { Logger } from 'pino';
+import { mkdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Ir, IrGateway } from '../controller-glue/ir.ts';
+import { AdsServer } from '../controller-glue/xds/ads.ts';
+import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
+import { buildSnapshot } from '../controller-glue/xds/snapshot.ts';
+import { EnvoyRunner } from './envoy-runner.ts';
+
+export interface EnvoysOptions {
+  readonly envoy: string;
+  /** Mode 0700: sockets and bootstraps are nobody else's. */
+  readonly folder: string;
+  readonly concurrency: number;
+  readonly address: string;
+  readonly wasm: { readonly jwt: Uint8Array };
+  readonly caFile: string;
+  readonly log: Logger;
+}
+
+const nodeId = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string => `${namespace}/${name}`;
+
+export class Envoys {
+  readonly #options: EnvoysOptions;
+  readonly #ads: AdsServer;
+  readonly #runners = new Map<string, EnvoyRunner>();
+  readonly #socket: string;
+
+  constructor(options: EnvoysOptions) {
+    this.#options = options;
+    this.#socket = join(options.folder, 'xds.sock');
+    this.#ads = new AdsServer({ log: options.log });
+  }
+
+  async listen(): Promise<void> { await this.#ads.listen(this.#socket); }
+
+  /** Brings every Gateway's Envoy to this state; what Envoy said, when one refuses. */
+  async publish(ir: Ir): Promise<string | undefined> {
+    const wanted = new Set(ir.gateways.map(nodeId));
+    for (const [id, runner] of this.#runners) {
+      if (wanted.has(id)) continue;
+      this.#runners.delete(id);
+      await runner.stop();
+    }
+    const refusals = await Promise.all(ir.gateways.map(async (gateway) => {
+      const { wasm, caFile, address } = this.#options;
+      const published = this.#ads.publish(nodeId(gateway), buildSnapshot(gateway, { wasm, caFile, address }));
+      await this.#start(gateway);
+      return published;
+    }));
+    return refusals.find((refusal) => refusal !== undefined)?.message;
+  }
+
+  async #start(gateway: IrGateway): Promise<void> {
+    const id = nodeId(gateway);
+    if (this.#runners.has(id)) return;
+    const folder = join(this.#options.folder, `${this.#runners.size}-${gateway.name}`.slice(0, 24));
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { envoy, concurrency, log } = this.#options;
+    const runner = new EnvoyRunner({ envoy, folder, concurrency, bootstrap: bootstrap({ nodeId: id, xdsSocketPath: this.#socket }), log: (line) => log.warn({ envoy: id }, line) });
+    this.#runners.set(id, runner);
+    await runner.start();
+  }
+
+  /** Resolves when every listener takes connections. */
+  async serving({ gateways }: Ir): Promise<void> {
+    const ports = gateways.flatMap(({ listeners }) => listeners.map(({ port }) => port));
+    await Promise.all(ports.map(async (port) => {
+      for (let tries = 0; tries < 400 && !(await accepts(this.#options.address, port)); tries++) await sleep(25);
+    }));
+  }
+
+  /** URL of the admin interface of a Gateway's Envoy; it takes read paths only. */
+  admin(gateway: { readonly namespace: string; readonly name: string }): string | undefined { return this.#runners.get(nodeId(gateway))?.admin; }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
+    await this.#ads.close();
+  }
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 500 });
+    const end = (good: boolean) => (): void => {
+      socket.destroy();
+      resolve(good);
+    };
+    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false));
+  });
+}

@@ -1,0 +1,90 @@
+// `gatewright up`: files in, one Envoy per Gateway out. The composition root: everything real is made here and handed on.
+import { pino } from 'pino';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Applied, Controller } from '../controller-glue/controller.ts';
+import { type Sourced, FileSource } from '../controller-glue/sources/files.ts';
+import { EchoBackends } from './echo.ts';
+import { findEnvoy } from './envoy-binary.ts';
+import { existing } from './inputs.ts';
+import { InputError } from './input-error.ts';
+import { Envoys } from './envoys.ts';
+import { Observer } from './observer.ts';
+import { refusePortsInUse } from './ports.ts';
+import { problemLines } from './problems.ts';
+import { writeReadyFile } from './ready-file.ts';
+import { systemCaFile } from './system-ca.ts';
+
+export interface UpOptions {
+  readonly file: readonly string[];
+  readonly echo: boolean;
+  readonly address: string;
+  readonly portOffset: number;
+  readonly envoy?: string;
+  readonly readyFile?: string;
+  readonly concurrency: number;
+}
+
+const WASM = new URL('../build/jwt.wasm', import.meta.url);
+
+/** Runs until SIGINT or SIGTERM. `onReady` is called once, when every listener serves. */
+export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (applied: Applied) => void): Promise<void> {
+  const log = pino({ level: env['GATEWRIGHT_LOG'] ?? 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+  existing(options.file);
+  const stop = stopSignal();
+  const cleanups: (() => Promise<void> | void)[] = [];
+  try {
+    const echo = new EchoBackends();
+    cleanups.push(() => echo.close());
+    const bring = async ({ resources, problems }: Sourced): Promise<void> => {
+      await controller.apply({ resources: options.echo ? await echo.cover(resources) : resources, problems });
+    };
+    const source = new FileSource(options.file, (sourced) => { bring(sourced).catch((error: unknown) => log.error(error, 'applying a change failed')); });
+    cleanups.push(() => source.close());
+    if (source.initial.fatal) throw new InputError([...problemLines(source.initial.problems), 'gatewright: nothing is served until this is mended'].join('\n'));
+
+    const envoy = await findEnvoy({ explicit: options.envoy, env, progress: (line) => log.info(line) });
+    const folder = mkdtempSync(join(tmpdir(), 'gatewright-'));
+    cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: { jwt: readFileSync(WASM) }, caFile: systemCaFile(env), log });
+    cleanups.push(() => envoys.stop());
+    const observer = await Observer.start();
+    cleanups.push(() => observer.stop());
+
+    let shown = new Set<string>();
+    let first = true;
+    const applied = async (state: Applied): Promise<void> => {
+      const lines = problemLines(state.problems);
+      for (const line of lines) if (!shown.has(line)) log.warn(line);
+      shown = new Set(lines);
+      observer.show(state);
+      await envoys.serving(state.ir);
+      if (options.readyFile !== undefined) writeReadyFile(options.readyFile, state, { address: options.address, admin: (gateway) => envoys.admin(gateway), metrics: observer.url });
+      log.info({ generation: state.generation, problems: lines.length }, first ? 'serving' : 'change in force');
+      if (first) onReady?.(state);
+      first = false;
+    };
+    let showing = Promise.resolve();
+    const controller = new Controller({
+      settings: { portOffset: options.portOffset, address: options.address },
+      publish: (ir) => envoys.publish(ir),
+      onApplied: (state) => { showing = showing.then(() => applied(state)).catch((error: unknown) => log.error(error, 'writing the state failed')); },
+    });
+    await refusePortsInUse(source.initial.resources, options);
+    await envoys.listen();
+    await Promise.race([stop.signal, bring(source.initial).then(() => source.watch())]);
+    log.info(await stop.signal, 'stopping');
+  } finally {
+    stop.forget();
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  }
+}
+
+/** SIGINT or SIGTERM, as a promise. */
+function stopSignal(): { readonly signal: Promise<{ signal: string }>; forget(): void } {
+  let caught: (signal: NodeJS.Signals) => void = () => {};
+  const signal = new Promise<{ signal: string }>((resolve) => { caught = (name) => resolve({ signal: name }); });
+  process.on('SIGINT', caught).on('SIGTERM', caught);
+  return { signal, forget: () => { process.off('SIGINT', caught).off('SIGTERM', caught); } };
+}
