@@ -65,7 +65,7 @@ function readChunk(text: string): ChunkReading {
   for (const document of documents) {
     const first = Math.min(...document.lines.values(), Infinity);
     const readings = readObject(document.value);
-    const found = readings.problems.map((problem) => locate(problem, document.lines));
+    const found = readings.problems.map((problem) => locate(problem, document.lines)).sort((a, b) => a.line - b.line);
     fatal ||= readings.fatal;
     problems.push(...found);
     for (const reading of readings.readings) {

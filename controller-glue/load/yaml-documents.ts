@@ -32,8 +32,8 @@ export function yamlDocuments(text: string): { documents: readonly YamlDocument[
   try {
     const parsed = parseAllDocuments(text, { lineCounter: counter, uniqueKeys: false, prettyErrors: false, strict: true });
     const documents: YamlDocument[] = [];
-    const problems: SyntaxProblem[] = [];
-    for (const document of Array.isArray(parsed) ? parsed : []) {
+    const problems: SyntaxProblem[] = 'empty' in parsed ? parsed.errors.map((fault) => ({ line: lineAt(fault.pos[0]), path: '', message: firstLine(fault.message) })) : [];
+    for (const document of parsed) {
       const faults = [...document.errors, ...document.warnings];
       if (faults.length > 0) {
         problems.push(...faults.slice(0, 10).map((fault) => ({ line: lineAt(fault.pos[0]), path: '', message: firstLine(fault.message) })));

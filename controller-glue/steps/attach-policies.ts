@@ -4,7 +4,7 @@ import type { Draft, DraftPolicy, Place } from '../draft.ts';
 import { problemAt } from '../problem-at.ts';
 import { addAncestor } from './ancestors.ts';
 import { overridden } from './overridden.ts';
-import { ancestorsOf, policyTargets, targetIndex } from './policy-targets.ts';
+import { ancestorsOf, idleSelectors, policyTargets, targetIndex } from './policy-targets.ts';
 import type { Target } from './policy-targets.ts';
 
 type Found = Target & { readonly kind: 'found' };
@@ -15,6 +15,9 @@ export function attachPolicies(draft: Draft): void {
   for (const policy of draft.policies) {
     const { resource, effect } = policy;
     const say = addAncestor(draft, policy);
+    for (const path of idleSelectors(resource.spec, resource.metadata.namespace, index)) {
+      draft.problems.push(problemAt(resource, { path, severity: 'warning', message: 'selects nothing' }));
+    }
     for (const target of policyTargets(resource.spec, resource.metadata.namespace, index)) {
       if (target.kind === 'missing') {
         draft.problems.push(problemAt(resource, { path: target.path, message: target.message }));

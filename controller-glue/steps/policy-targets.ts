@@ -61,6 +61,11 @@ function selected(selector: TargetSelector, namespace: string, { gateways, route
     .map(({ name }) => ({ group: GATEWAY_API, kind: selector.kind, name }));
 }
 
+/** Selectors that select nothing: the policy covers less than its author may think. */
+export function idleSelectors(spec: Targets, namespace: string, index: TargetIndex): string[] {
+  return (spec.targetSelectors ?? []).flatMap((selector, i) => (selected(selector, namespace, index).length === 0 ? [`spec.targetSelectors[${i}]`] : []));
+}
+
 /** Where a policy's status stands (EG): the Gateway, or the Gateways that the route is attached to. */
 export function ancestorsOf(target: Target & { readonly kind: 'found' }): ParentReference[] {
   const { place, route } = target;
