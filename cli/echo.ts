@@ -25,7 +25,7 @@ export class EchoBackends {
     }
   }
 
-  async #slice({ ref: { namespace, name }, source }: Resources['services'][number]): Promise<Resource<EndpointSliceBody>> {
+  async #slice({ ref: { namespace, name }, source, spec }: Resources['services'][number]): Promise<Resource<EndpointSliceBody>> {
     const key = `${namespace}/${name}`;
     let opening = this.#servers.get(key);
     if (opening === undefined) this.#servers.set(key, opening = serve(namespace, name, this.#address));
@@ -33,7 +33,7 @@ export class EchoBackends {
     return {
       ref: { group: 'discovery.k8s.io', kind: 'EndpointSlice', namespace, name: `${name}-echo` }, apiVersion: 'discovery.k8s.io/v1',
       metadata: { name: `${name}-echo`, namespace, labels: { 'kubernetes.io/service-name': name }, annotations: {} },
-      source, problems: [], spec: { addressType: 'IPv4', endpoints: [{ addresses: [this.#address], conditions: { ready: true } }], ports: [{ port }] } as EndpointSliceBody,
+      source, problems: [], spec: { addressType: 'IPv4', endpoints: [{ addresses: [this.#address] } as never], ports: spec.ports.map((each) => ({ name: each.name ?? null, port })) },
     };
   }
 }

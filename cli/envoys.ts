@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ir, IrGateway } from '../controller-glue/ir.ts';
 import { AdsServer } from '../controller-glue/xds/ads.ts';
 import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
+import { RouteCache } from '../controller-glue/xds/encode-routes.ts';
 import { buildSnapshot } from '../controller-glue/xds/snapshot.ts';
 import { EnvoyRunner } from './envoy-runner.ts';
 
@@ -27,6 +28,7 @@ export class Envoys {
   readonly #options: EnvoysOptions;
   readonly #ads: AdsServer;
   readonly #runners = new Map<string, EnvoyRunner>();
+  readonly #caches = new Map<string, RouteCache>();
   readonly #socket: string;
 
   constructor(options: EnvoysOptions) {
@@ -43,11 +45,15 @@ export class Envoys {
     for (const [id, runner] of this.#runners) {
       if (wanted.has(id)) continue;
       this.#runners.delete(id);
+      this.#caches.delete(id);
       await runner.stop();
     }
     const refusals = await Promise.all(ir.gateways.map(async (gateway) => {
       const { wasm, caFile, address } = this.#options;
-      const published = this.#ads.publish(nodeId(gateway), buildSnapshot(gateway, { wasm, caFile, address }));
+      const id = nodeId(gateway);
+      const cache = this.#caches.get(id) ?? new RouteCache();
+      this.#caches.set(id, cache);
+      const published = this.#ads.publish(id, buildSnapshot(gateway, { wasm, caFile, address, cache }));
       await this.#start(gateway);
       return published;
     }));

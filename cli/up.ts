@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Applied, Controller } from '../controller-glue/controller.ts';
+import type { Ir } from '../controller-glue/ir.ts';
 import { type Sourced, FileSource } from '../controller-glue/sources/files.ts';
 import { EchoBackends } from './echo.ts';
 import { findEnvoy } from './envoy-binary.ts';
@@ -26,10 +27,13 @@ export interface UpOptions {
   readonly concurrency: number;
 }
 
+/** What is there once every listener serves. */
+export interface Ready { readonly ir: Ir; readonly admin: string | undefined; readonly metrics: string }
+
 const WASM = new URL('../build/jwt.wasm', import.meta.url);
 
 /** Runs until SIGINT or SIGTERM. `onReady` is called once, when every listener serves. */
-export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (applied: Applied) => void): Promise<void> {
+export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (ready: Ready) => void): Promise<void> {
   const log = pino({ level: env['GATEWRIGHT_LOG'] ?? 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
   existing(options.file);
   const stop = stopSignal();
@@ -62,7 +66,7 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
       await envoys.serving(state.ir);
       if (options.readyFile !== undefined) writeReadyFile(options.readyFile, state, { address: options.address, admin: (gateway) => envoys.admin(gateway), metrics: observer.url });
       log.info({ generation: state.generation, problems: lines.length }, first ? 'serving' : 'change in force');
-      if (first) onReady?.(state);
+      if (first) onReady?.({ ir: state.ir, admin: state.ir.gateways.map((gateway) => envoys.admin(gateway)).find((url) => url !== undefined), metrics: observer.url });
       first = false;
     };
     let showing = Promise.resolve();

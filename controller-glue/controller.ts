@@ -21,7 +21,7 @@ export interface Applied {
 }
 
 export interface ControllerOptions {
-  readonly settings: Settings;
+  readonly settings: Partial<Settings>;
   readonly publish: Publish;
   readonly onApplied: (applied: Applied) => void;
 }

@@ -1,0 +1,38 @@
+// `npm start`: the quickstart with a key pair made for this run, and the curl lines to try.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { main } from '../../cli/main.ts';
+import { makeKeys } from '../keys.ts';
+import { ADMIN, makeToken } from '../token.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'gatewright-quickstart-'));
+try {
+  await makeKeys(folder);
+  const good = await makeToken(ADMIN, folder);
+  const plain = await makeToken({ sub: 'john' }, folder);
+  const files = ['-f', import.meta.dirname, '-f', join(folder, 'jwks.yaml')];
+  await main(['up', ...files, '--echo', ...process.argv.slice(2)], ({ ir, admin, metrics }) => {
+    const port = ir.gateways[0]?.listeners[0]?.port;
+    const curl = `curl -i -H 'Host: www.example.com'`;
+    process.stdout.write(`
+Gatewright serves examples/quickstart at http://127.0.0.1:${port}   (Envoy's admin: ${admin}, metrics: ${metrics})
+
+TOKEN=${good}
+OTHER=${plain}
+
+/bar is open (200):
+  ${curl} http://127.0.0.1:${port}/bar
+/foo needs a token (401, Jwt is missing):
+  ${curl} http://127.0.0.1:${port}/foo
+with a good one (200):
+  ${curl} -H "Authorization: Bearer $TOKEN" http://127.0.0.1:${port}/foo
+with one that lacks the wanted claims (403, RBAC: access denied):
+  ${curl} -H "Authorization: Bearer $OTHER" http://127.0.0.1:${port}/foo
+
+Change a file of examples/quickstart and ask again. Ctrl-C ends everything.
+`);
+  });
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
