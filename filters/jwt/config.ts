@@ -24,7 +24,7 @@ export class ConfigReader {
 
   policy(node: i32, path: string): Policy {
     const policy = new Policy();
-    this.only(node, path, ["providers", "missing", "claimHeaders", "authorization"]);
+    this.allow(node, path, ["providers", "missing", "claimHeaders", "authorization"]);
     const providers = this.list(node, "providers", path);
     for (let item = this.json.first(providers), i = 0; item != ABSENT; item = this.json.next(item, providers), i++) {
       policy.providers.push(this.provider(item, `${path}.providers[${i}]`));
@@ -34,7 +34,7 @@ export class ConfigReader {
     const authorization = this.get(node, "authorization");
     if (authorization == ABSENT) return policy;
     policy.authorizes = true;
-    this.only(authorization, path + ".authorization", ["defaultAction", "rules"]);
+    this.allow(authorization, path + ".authorization", ["defaultAction", "rules"]);
     policy.defaultAllow = this.choice(authorization, "defaultAction", path + ".authorization", "Deny", "Allow") == 1;
     const rules = this.list(authorization, "rules", path + ".authorization");
     for (let item = this.json.first(rules), i = 0; item != ABSENT; item = this.json.next(item, rules), i++) {
@@ -45,18 +45,18 @@ export class ConfigReader {
 
   private provider(node: i32, path: string): Provider {
     const provider = new Provider();
-    this.only(node, path, ["name", "issuer", "audiences", "keys", "from", "claimToHeaders"]);
+    this.allow(node, path, ["name", "issuer", "audiences", "keys", "from", "claimToHeaders"]);
     provider.name = this.required(node, "name", path);
     if (this.get(node, "issuer") != ABSENT) provider.issuer = this.required(node, "issuer", path);
     const audiences = this.strings(node, "audiences", path);
     for (let i = 0; i < audiences.length; i++) provider.audiences.push(bareAudience(audiences[i]));
     this.keys(this.get(node, "keys"), path + ".keys", provider);
     const from = this.get(node, "from");
-    this.only(from, path + ".from", ["headers", "params", "cookies"]);
+    this.allow(from, path + ".from", ["headers", "params", "cookies"]);
     const headers = this.list(from, "headers", path + ".from");
     for (let item = this.json.first(headers), i = 0; item != ABSENT; item = this.json.next(item, headers), i++) {
       const place = `${path}.from.headers[${i}]`;
-      this.only(item, place, ["name", "prefix"]);
+      this.allow(item, place, ["name", "prefix"]);
       provider.headers.push(new HeaderSource(lowerCase(this.required(item, "name", place)), lowerCase(this.json.string(this.get(item, "prefix")))));
     }
     provider.params = this.strings(from, "params", path + ".from");
@@ -64,7 +64,7 @@ export class ConfigReader {
     const claims = this.list(node, "claimToHeaders", path);
     for (let item = this.json.first(claims), i = 0; item != ABSENT; item = this.json.next(item, claims), i++) {
       const place = `${path}.claimToHeaders[${i}]`;
-      this.only(item, place, ["header", "claim"]);
+      this.allow(item, place, ["header", "claim"]);
       const header = lowerCase(this.required(item, "header", place));
       provider.claimHeaders.push(new ClaimHeader(header, utf8("gatewright.header." + text(header)), this.claim(item, place)));
     }
@@ -72,7 +72,7 @@ export class ConfigReader {
   }
 
   private keys(node: i32, path: string, provider: Provider): void {
-    this.only(node, path, ["jwks", "keySet", "remote"]);
+    this.allow(node, path, ["jwks", "keySet", "remote"]);
     const jwks = this.get(node, "jwks"), id = this.get(node, "keySet"), remote = this.get(node, "remote");
     if ((jwks != ABSENT ? 1 : 0) + (id != ABSENT ? 1 : 0) + (remote != ABSENT ? 1 : 0) != 1) {
       this.fail(path, "exactly one of jwks, keySet, remote is needed");
@@ -84,7 +84,7 @@ export class ConfigReader {
       this.usable(provider.keys, path + ".keySet");
     } else {
       const place = path + ".remote";
-      this.only(remote, place, ["cluster", "authority", "path", "timeoutMs", "cacheMs", "retryMs"]);
+      this.allow(remote, place, ["cluster", "authority", "path", "timeoutMs", "cacheMs", "retryMs"]);
       provider.remote = this.keyring.remote(
         this.required(remote, "cluster", place), this.required(remote, "authority", place), this.required(remote, "path", place),
         this.milliseconds(remote, "timeoutMs", place, 5_000), this.milliseconds(remote, "cacheMs", place, 300_000),
@@ -98,14 +98,14 @@ export class ConfigReader {
 
   private rule(node: i32, path: string, policy: Policy): Rule {
     const rule = new Rule();
-    this.only(node, path, ["name", "action", "jwt"]);
+    this.allow(node, path, ["name", "action", "jwt"]);
     rule.name = text(this.json.string(this.get(node, "name")));
     rule.allow = this.choice(node, "action", path, "Deny", "Allow") == 1;
     if (this.get(node, "action") == ABSENT) this.fail(path + ".action", "is needed");
     const principal = this.get(node, "jwt");
     if (principal == ABSENT) return rule;
     path += ".jwt";
-    this.only(principal, path, ["provider", "scopes", "claims"]);
+    this.allow(principal, path, ["provider", "scopes", "claims"]);
     const name = this.required(principal, "provider", path);
     for (let i = 0; i < policy.providers.length; i++) {
       if (equalBytes(name, 0, name.byteLength, policy.providers[i].name)) rule.provider = i;
@@ -116,7 +116,7 @@ export class ConfigReader {
     for (let item = this.json.first(claims), i = 0; item != ABSENT; item = this.json.next(item, claims), i++) {
       const place = `${path}.claims[${i}]`;
       const condition = new ClaimCondition();
-      this.only(item, place, ["claim", "type", "values"]);
+      this.allow(item, place, ["claim", "type", "values"]);
       condition.claim = this.claim(item, place);
       condition.array = this.choice(item, "type", place, "String", "StringArray") == 1;
       condition.values = this.strings(item, "values", place);
@@ -139,7 +139,7 @@ export class ConfigReader {
   }
 
   /** An object with none but these names. */
-  only(node: i32, path: string, names: string[]): void {
+  allow(node: i32, path: string, names: string[]): void {
     if (this.json.type(node) != JsonType.Object) {
       this.fail(path, "an object is needed");
       return;

@@ -50,11 +50,11 @@ class JwtRoot extends RootContext {
     const source = json.get(json.root, utf8("source"));
     const reader = new ConfigReader(json, new ConfiguredKeyring(this.fetches, json, json.get(json.root, utf8("keySets"))));
     if (source != ABSENT) {
-      reader.only(json.root, "", ["source"]);
+      reader.allow(json.root, "", ["source"]);
       if (!json.is(source, utf8("route"))) reader.fail("source", "must be route");
       this.fromRoutes = new RoutePolicies(this.fetches);
     } else {
-      reader.only(json.root, "", ["rules", "keySets"]);
+      reader.allow(json.root, "", ["rules", "keySets"]);
       if (json.get(json.root, utf8("rules")) == ABSENT) reader.fail("rules", "source or rules is needed");
       this.rules = readRules(reader, json.root);
     }

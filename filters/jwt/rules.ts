@@ -36,9 +36,9 @@ export function readRules(reader: ConfigReader, root: i32): RequestRule[] {
   for (let node = json.first(list), i = 0; node != ABSENT; node = json.next(node, list), i++) {
     const path = `rules[${i}]`;
     const rule = new RequestRule();
-    reader.only(node, path, ["match", "policy"]);
+    reader.allow(node, path, ["match", "policy"]);
     const match = reader.get(node, "match");
-    reader.only(match, path + ".match", ["route", "host", "path", "prefix", "methods"]);
+    reader.allow(match, path + ".match", ["route", "host", "path", "prefix", "methods"]);
     rule.route = json.string(reader.get(match, "route"));
     rule.host = lowerCase(json.string(reader.get(match, "host")));
     rule.path = json.string(reader.get(match, "path"));

@@ -6,7 +6,7 @@ import { foreignImports } from './foreign-function.ts';
 import { headerImports } from './headers.ts';
 import { metricImports } from './metrics.ts';
 import { propertyImports } from './properties.ts';
-import { sharedImports } from './shared.ts';
+import { sharedImports } from './shared-data.ts';
 import { streamImports } from './stream.ts';
 import { systemImports } from './system.ts';
 
