@@ -109,6 +109,7 @@ export class AdsServer {
     let node: Node | undefined;
     call.on('data', (request: NodeRequest) => {
       node ??= this.#join(request.node, call, stream);
+      node.wanted?.holds(request.typeUrl, request.initialVersions);
       this.#heed(node, request, stream.receive(request));
       this.#advance(node);
     });

@@ -43,7 +43,7 @@ interface Flight { readonly response: DeltaResponse; readonly type: ResourceType
 export class DeltaStream {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #flights = new Map<string, Flight>();
-  #halves: Flight['response'][] = [];
+  #halves: DeltaResponse[] = [];
   #sent = 0;
 
   /** Takes in one request. Returns what it says about an earlier response of ours; undefined when it acknowledges none (or none that we know). */
@@ -66,16 +66,15 @@ export class DeltaStream {
    */
   respond(wanted: Snapshot, now: number): DeltaResponse[] {
     const out: DeltaResponse[] = [];
-    // Until nothing comes: a listener that is sent makes secrets due, which come before it in the order.
-    for (let before = -1; before < out.length;) {
-      before = out.length;
+    for (const type of resourceTypes) out.push(...this.#additions(type, wanted, now));
+    // A cluster or listener that was just sent makes due what it names, and a secret comes before a listener in the order.
+    if (out.some(({ typeUrl }) => resourceTypes.some((type) => type.typeUrl === typeUrl && type.names.length > 0))) {
       for (const type of resourceTypes) out.push(...this.#additions(type, wanted, now));
     }
-    if (!this.#flying(now, () => true) && this.#pendingAdditions(wanted) === 0) {
-      for (const type of resourceTypes.toReversed()) {
-        const gone = this.#due(type, wanted)?.gone ?? [];
-        if (gone.length > 0) out.push(this.#send(type, [], gone, now));
-      }
+    if (this.#flying(now, () => true) || this.#hasAdditions(wanted)) return out;
+    for (const type of resourceTypes.toReversed()) {
+      const gone = this.#subscriptions.get(type.typeUrl)?.gone(of(wanted, type)) ?? [];
+      if (gone.length > 0) out.push(this.#send(type, [], gone, now));
     }
     return out;
   }
@@ -90,30 +89,29 @@ export class DeltaStream {
   settled(wanted: Snapshot): boolean {
     if (this.#flights.size > 0 || this.#halves.length > 0) return false;
     return resourceTypes.every((type) => {
-      const due = this.#due(type, wanted);
-      if (due === undefined) return !type.wildcard || (wanted.get(type.typeUrl)?.size ?? 0) === 0;
-      return due.changed.length + due.absent.length + due.gone.length === 0;
+      const subscription = this.#subscriptions.get(type.typeUrl);
+      return subscription === undefined ? !type.wildcard || of(wanted, type).size === 0 : subscription.settled(of(wanted, type));
     });
   }
 
   #additions(type: ResourceType, wanted: Snapshot, now: number): DeltaResponse[] {
-    const due = this.#due(type, wanted);
-    if (due === undefined) return [];
-    const out = due.absent.length > 0 ? [this.#send(type, [], due.absent, now)] : [];
+    const subscription = this.#subscriptions.get(type.typeUrl);
+    if (subscription === undefined) return [];
+    const resources = of(wanted, type);
+    const absent = subscription.absent(resources);
+    const out = absent.length > 0 || subscription.owesNothing(resources) ? [this.#send(type, [], absent, now)] : [];
     if (type.follows && this.#flying(now, ({ leads }) => leads)) return out;
-    const resources = wanted.get(type.typeUrl) ?? NONE;
-    for (const half of this.#takeHalves(type, resources)) out.push(this.#send(type, half, [], now));
-    for (const batch of batches(due.changed, resources)) out.push(this.#send(type, batch, [], now));
+    for (const half of this.#takeHalves(type, subscription, resources)) out.push(this.#send(type, half, [], now));
+    for (const batch of batches(subscription.changed(resources), resources)) out.push(this.#send(type, batch, [], now));
     return out;
   }
 
   /** The halves to try again, without what has changed meanwhile: that is due anyway. */
-  #takeHalves(type: ResourceType, wanted: ReadonlyMap<string, Resource>): NamedResource[][] {
+  #takeHalves(type: ResourceType, subscription: Subscription, wanted: ReadonlyMap<string, Resource>): NamedResource[][] {
     const mine = this.#halves.filter(({ typeUrl }) => typeUrl === type.typeUrl);
     this.#halves = this.#halves.filter(({ typeUrl }) => typeUrl !== type.typeUrl);
-    const subscription = this.#subscriptions.get(type.typeUrl);
     return mine
-      .map(({ resources }) => resources.filter(([name, { version }]) => wanted.get(name)?.version === version && subscription?.holds(name, version) === true))
+      .map(({ resources }) => resources.filter(([name, { version }]) => wanted.get(name)?.version === version && subscription.holds(name, version)))
       .filter((half) => half.length > 0);
   }
 
@@ -121,6 +119,7 @@ export class DeltaStream {
     const response: DeltaResponse = { typeUrl: type.typeUrl, nonce: String(++this.#sent), resources, removed };
     this.#flights.set(response.nonce, { response, type, sentAt: now });
     const subscription = this.#subscriptions.get(type.typeUrl);
+    subscription?.answered();
     for (const [name, { version }] of resources) subscription?.sent(name, version);
     for (const name of removed) subscription?.sentRemoval(name);
     for (const typeUrl of type.names) for (const [, { body }] of resources) this.#subscriptions.get(typeUrl)?.oweThoseNamedBy(body);
@@ -132,14 +131,13 @@ export class DeltaStream {
     return [...this.#flights.values()].some(({ type, sentAt }) => which(type) && sentAt + HOLD_MS > now);
   }
 
-  #pendingAdditions(wanted: Snapshot): number {
-    return this.#halves.length + resourceTypes.reduce((sum, type) => sum + (this.#due(type, wanted)?.changed.length ?? 0), 0);
+  #hasAdditions(wanted: Snapshot): boolean {
+    return this.#halves.length > 0 || resourceTypes.some((type) => (this.#subscriptions.get(type.typeUrl)?.changed(of(wanted, type)).length ?? 0) > 0);
   }
-
-  #due(type: ResourceType, wanted: Snapshot) { return this.#subscriptions.get(type.typeUrl)?.due(wanted.get(type.typeUrl) ?? NONE); }
 }
 
 const NONE: ReadonlyMap<string, Resource> = new Map();
+const of = (snapshot: Snapshot, { typeUrl }: ResourceType): ReadonlyMap<string, Resource> => snapshot.get(typeUrl) ?? NONE;
 
 function answer(response: DeltaResponse, refusal: string | undefined, subscription: Subscription, retry: (half: DeltaResponse) => void): Answer {
   const { typeUrl, resources, removed } = response;

@@ -3,19 +3,12 @@
 import type { ResourceType } from './resource-types.ts';
 import type { Resource } from './snapshot.ts';
 
-/** What Envoy lacks, or holds and should not. */
-export interface Due {
-  /** To send: another version than Envoy holds, or asked for again. */
-  readonly changed: readonly string[];
-  /** Asked for, and there is no such resource: the answer is "removed", at once. */
-  readonly absent: readonly string[];
-  /** Held, and gone: to be removed when nothing needs it any more. */
-  readonly gone: readonly string[];
-}
+type Resources = ReadonlyMap<string, Resource>;
 
 export class Subscription {
   readonly type: ResourceType;
   #wildcard = false;
+  #unanswered = true;
   readonly #names = new Set<string>();
   /** Names that must be answered even though nothing changed. */
   readonly #owed = new Set<string>();
@@ -23,6 +16,8 @@ export class Subscription {
   readonly #held = new Map<string, string>();
   /** The version of each resource that Envoy has accepted. */
   readonly #accepted = new Map<string, string>();
+  /** Versions that are not sent again, except when asked for: Envoy would refuse them again, in a loop. */
+  readonly #refused = new Map<string, string>();
 
   constructor(type: ResourceType, first: { readonly subscribe: readonly string[]; readonly initialVersions: ReadonlyMap<string, string> }) {
     this.type = type;
@@ -53,17 +48,33 @@ export class Subscription {
     if (!this.#wildcard) for (const name of [...this.#held.keys(), ...this.#owed]) if (!this.#names.has(name)) this.#forget(name);
   }
 
-  due(wanted: ReadonlyMap<string, Resource>): Due {
+  /** To send: another version than Envoy holds, or asked for again. */
+  changed(wanted: Resources): string[] {
     const changed: string[] = [];
     for (const name of this.#wildcard ? wanted.keys() : this.#names) {
       const resource = wanted.get(name);
-      if (resource !== undefined && (this.#held.get(name) !== resource.version || this.#owed.has(name))) changed.push(name);
+      if (resource === undefined) continue;
+      const { version } = resource;
+      if (this.#owed.has(name) || (this.#held.get(name) !== version && this.#refused.get(name) !== version)) changed.push(name);
     }
-    return {
-      changed,
-      absent: [...this.#owed].filter((name) => !wanted.has(name)),
-      gone: [...this.#held.keys()].filter((name) => !wanted.has(name) && !this.#owed.has(name)),
-    };
+    return changed;
+  }
+
+  /** Asked for, and there is no such resource: the answer is "removed", at once. */
+  absent(wanted: Resources): string[] { return [...this.#owed].filter((name) => !wanted.has(name)); }
+
+  /** Held, and no longer there: to be removed when nothing needs it any more. */
+  gone(wanted: Resources): string[] {
+    const gone: string[] = [];
+    for (const name of this.#held.keys()) if (!wanted.has(name) && !this.#owed.has(name)) gone.push(name);
+    return gone;
+  }
+
+  /** Everything was asked for, and there is nothing: Envoy waits until it is told so. */
+  owesNothing(wanted: Resources): boolean { return this.#wildcard && this.#unanswered && this.#held.size === 0 && wanted.size === 0; }
+
+  settled(wanted: Resources): boolean {
+    return this.changed(wanted).length === 0 && this.absent(wanted).length === 0 && this.gone(wanted).length === 0 && !this.owesNothing(wanted);
   }
 
   /** A new consumer of these names will not ask for them itself. Only what Envoy has can be meant: the rest is due anyway. */
@@ -74,6 +85,8 @@ export class Subscription {
 
   holds(name: string, version: string): boolean { return this.#held.get(name) === version; }
 
+  answered(): void { this.#unanswered = false; }
+
   sent(name: string, version: string): void {
     this.#held.set(name, version);
     this.#owed.delete(name);
@@ -83,15 +96,19 @@ export class Subscription {
 
   accepted(name: string, version: string): void { if (this.#held.has(name)) this.#accepted.set(name, version); }
 
-  /** Envoy stays at what it accepted before. Without that the refused version counts as held, or it would be sent again and again. */
+  /** Envoy stays at what it accepted before; if it had nothing, it has nothing. */
   refused(name: string, version: string): void {
+    this.#refused.set(name, version);
+    if (!this.holds(name, version)) return; // a later version is on its way
     const before = this.#accepted.get(name);
-    if (this.holds(name, version) && before !== undefined) this.#held.set(name, before);
+    if (before === undefined) this.#held.delete(name);
+    else this.#held.set(name, before);
   }
 
   #forget(name: string): void {
     this.#held.delete(name);
     this.#accepted.delete(name);
+    this.#refused.delete(name);
     this.#owed.delete(name);
   }
 }

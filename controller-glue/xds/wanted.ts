@@ -44,6 +44,15 @@ export class Wanted {
     for (const name of removed) good.delete(name);
   }
 
+  /** What a reconnecting Envoy says it holds, it has accepted: from us before, or from a run of ours before this one. */
+  holds(typeUrl: string, versions: ReadonlyMap<string, string>): void {
+    const resources = this.#published.get(typeUrl);
+    for (const [name, version] of versions) {
+      const resource = resources?.get(name);
+      if (resource?.version === version) this.accepted(typeUrl, [[name, resource]], []);
+    }
+  }
+
   refused(typeUrl: string, name: string, version: string, message: string): void {
     if (this.#published.get(typeUrl)?.get(name)?.version !== version) return; // overtaken
     this.#refusals = [...this.#refusals.filter((known) => known.typeUrl !== typeUrl || !known.names.includes(name)), { typeUrl, names: [name], version, message }];
