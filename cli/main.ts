@@ -2,10 +2,13 @@
 // The command line: the only reader of argv and environment, and the only place that ends the process.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { readFileSync } from 'node:fs';
-
+import { setFlagsFromString } from 'node:v8';
 import { EnvironmentError } from './environment-error.ts';
 import { InputError } from './input-error.ts';
 import type { Ready } from './up.ts';
+
+// The controller makes little garbage at a time; V8's default young generation would grow to 48 MiB for it.
+setFlagsFromString('--max-semi-space-size=4');
 
 /** 0 fine, 1 the input is wrong, 2 usage, 3 the environment lacks something. */
 const EXIT = { input: 1, usage: 2, environment: 3 } as const;

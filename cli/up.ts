@@ -9,6 +9,7 @@ import { type Sourced, FileSource } from '../controller-glue/sources/files.ts';
 import { EchoBackends } from './echo.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { existing } from './inputs.ts';
+import { releaseMemoryWhenIdle } from './idle-memory.ts';
 import { InputError } from './input-error.ts';
 import { Envoys } from './envoys.ts';
 import { Observer } from './observer.ts';
@@ -68,6 +69,7 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
       log.info({ generation: state.generation, problems: lines.length }, first ? 'serving' : 'change in force');
       if (first) onReady?.({ ir: state.ir, admin: state.ir.gateways.map((gateway) => envoys.admin(gateway)).find((url) => url !== undefined), metrics: observer.url });
       first = false;
+      releaseMemoryWhenIdle();
     };
     let showing = Promise.resolve();
     const controller = new Controller({
