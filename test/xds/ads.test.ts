@@ -1,7 +1,5 @@
 // The ADS server with the real Envoy: what changes, what does not, and that no request is lost over it.
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +11,7 @@ import { typeUrls } from '../../controller-glue/xds/snapshot.ts';
 import { EnvoyProcess } from '../envoy/envoy-process.ts';
 import { Upstream } from '../envoy/upstream.ts';
 import { type Edge, edgeSnapshot, tableName } from './edge.ts';
+import { freePort } from './free-port.ts';
 import { startLoad, status } from './load.ts';
 
 const NODE = 'default/edge';
@@ -246,12 +245,3 @@ describe('the socket', () => {
     expect(() => ads.publish(NODE, new Map([['type.googleapis.com/envoy.Unknown', new Map()]]))).toThrow('not served');
   });
 });
-
-function freePort(): Promise<number> {
-  // Below 32768, where the kernel takes no port for outgoing connections that another test makes meanwhile.
-  const wanted = 21_000 + Math.floor(Math.random() * 9_000);
-  return new Promise((resolve) => {
-    const server = createServer().once('error', () => resolve(freePort()));
-    server.listen(wanted, '127.0.0.1', () => { const { port: free } = server.address() as AddressInfo; server.close(() => resolve(free)); });
-  });
-}

@@ -10,12 +10,14 @@ export interface Edge {
   readonly routes: Readonly<Record<number, readonly (readonly [path: string, cluster: string])[]>>;
   /** Changes the listener itself. */
   readonly statPrefix?: string;
+  /** With it all listeners speak TLS, with this certificate by SDS. PEM. */
+  readonly certificate?: { readonly name: string; readonly chain: string; readonly key: string };
 }
 
 const listenerName = (port: number | string): string => `listener-${port}`;
 export const tableName = (port: number | string): string => `table-${port}`;
 
-export function edgeSnapshot({ clusters, routes, statPrefix = 'edge' }: Edge): Snapshot {
+export function edgeSnapshot({ clusters, routes, statPrefix = 'edge', certificate }: Edge): Snapshot {
   const ports = Object.entries(routes);
   return new Map([
     resources(typeUrls.cluster, Object.entries(clusters).map(([name, { maxRequests = 1024 }]) => ({
@@ -24,9 +26,15 @@ export function edgeSnapshot({ clusters, routes, statPrefix = 'edge' }: Edge): S
     resources(typeUrls.endpoint, Object.entries(clusters).map(([clusterName, { port }]) => ({
       clusterName, endpoints: [{ lbEndpoints: [{ endpoint: { address: address(port) } }] }],
     }))),
+    resources(typeUrls.secret, certificate === undefined ? [] : [{
+      name: certificate.name, tlsCertificate: { certificateChain: { inlineString: certificate.chain }, privateKey: { inlineString: certificate.key } },
+    }]),
     resources(typeUrls.listener, ports.map(([port]) => ({
       name: listenerName(port), address: address(Number(port)),
-      filterChains: [{ filters: [{ name: 'http', typedConfig: {
+      filterChains: [{ ...(certificate && { transportSocket: { name: 'tls', typedConfig: {
+        '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext',
+        commonTlsContext: { tlsCertificateSdsSecretConfigs: [{ name: certificate.name, sdsConfig: ads }] },
+      } } }), filters: [{ name: 'http', typedConfig: {
         '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
         statPrefix, rds: { routeConfigName: tableName(port), configSource: ads },
         httpFilters: [{ name: 'router', typedConfig: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' } }],
@@ -43,9 +51,9 @@ export function edgeSnapshot({ clusters, routes, statPrefix = 'edge' }: Edge): S
 
 function address(portValue: number): object { return { socketAddress: { address: '127.0.0.1', portValue } }; }
 
-function resources(typeUrl: string, all: readonly { readonly name?: string; readonly clusterName?: string }[]): [string, Map<string, Resource>] {
+function resources(typeUrl: string, all: readonly ({ readonly name: string } | { readonly clusterName: string })[]): [string, Map<string, Resource>] {
   return [typeUrl, new Map(all.map((json) => {
     const body = encode(typeUrl.slice('type.googleapis.com/'.length), json);
-    return [json.name ?? json.clusterName ?? '', { version: version(body), body }];
+    return ['name' in json ? json.name : json.clusterName, { version: version(body), body }];
   }))];
 }
