@@ -51,9 +51,11 @@ export function edgeSnapshot({ clusters, routes, statPrefix = 'edge', certificat
 
 function address(portValue: number): object { return { socketAddress: { address: '127.0.0.1', portValue } }; }
 
-function resources(typeUrl: string, all: readonly ({ readonly name: string } | { readonly clusterName: string })[]): [string, Map<string, Resource>] {
-  return [typeUrl, new Map(all.map((json) => {
+type Named = { readonly name: string; readonly [field: string]: unknown } | { readonly clusterName: string; readonly [field: string]: unknown };
+
+function resources(typeUrl: string, all: readonly Named[]): [string, Map<string, Resource>] {
+  return [typeUrl, new Map(all.map((json): [string, Resource] => {
     const body = encode(typeUrl.slice('type.googleapis.com/'.length), json);
-    return ['name' in json ? json.name : json.clusterName, { version: version(body), body }];
+    return [String(json['name'] ?? json['clusterName']), { version: version(body), body }];
   }))];
 }
