@@ -130,7 +130,9 @@ class Reader {
       return null;
     }
     if (this.#take('\\')) return this.#escape(true);
-    return this.#next().codePointAt(0) ?? 0;
+    const code = this.#next().codePointAt(0) ?? 0;
+    if (code > 0x7f) throw new Refused('has a character beyond ASCII in a set: Envoy compares bytes');
+    return code;
   }
 
   #escape(inSet: boolean): number | null {
@@ -138,7 +140,8 @@ class Reader {
     const hex = this.#match(/x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,6})\})/y);
     if (hex !== null) {
       const code = Number.parseInt(hex[1] ?? hex[2] ?? '', 16);
-      if (code > 0x10ffff) throw new Refused(`has a character that is not in Unicode: \\${hex[0]}`);
+      // Envoy compares bytes (RE2's Latin-1).
+      if (code > 0xff) throw new Refused(`has a character beyond a byte: \\${hex[0]}`);
       return code;
     }
     const category = this.#match(/[pP](?:([A-Z])|\{\^?([A-Za-z]+)\})/y);

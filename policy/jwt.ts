@@ -87,11 +87,14 @@ export const RequestMatch = z.strictObject({
   methods: z.array(z.string().min(1)).default([]),
 });
 
+const tokenCache = z.boolean().default(true).describe('false: the signature of every token is verified on every request');
+
 /** The plugin configuration of jwt.wasm: policies from the routes, or in place. Said, never inferred. */
 export const JwtPluginConfiguration = z.union([
-  z.strictObject({ source: z.literal('route') }),
+  z.strictObject({ source: z.literal('route'), tokenCache }),
   z.strictObject({
     rules: z.array(z.strictObject({ match: RequestMatch, policy: JwtPolicy })).describe('first match decides; none: the request passes'),
     keySets: z.record(name, z.looseObject({ keys: z.array(z.unknown()) })).default({}),
+    tokenCache,
   }),
 ]);

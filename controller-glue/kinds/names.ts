@@ -32,8 +32,8 @@ export type LabelSelector = z.infer<typeof LabelSelector>;
 export const ObjectMeta = z.strictObject({
   name: objectName,
   namespace: namespaceName.optional(),
-  labels: labels.optional(),
-  annotations: labels.optional(),
+  labels: labels.nullish(),            // templates leave `labels:` behind; Kubernetes takes it
+  annotations: labels.nullish(),
   generation: z.int().optional(),
   creationTimestamp: z.string().nullish(),
   uid: z.string().optional(),

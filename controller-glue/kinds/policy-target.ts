@@ -7,7 +7,15 @@ import { notSupported } from './not-supported.ts';
 const targetKind = z.enum(['Gateway', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute', 'ListenerSet', 'XListenerSet', 'GatewayClass', 'Service']);
 const targetGroup = z.enum(['gateway.networking.k8s.io', 'gateway.networking.x-k8s.io', '']);
 
-export const TargetRef = z.strictObject({ group: targetGroup, kind: targetKind, name: objectName, sectionName: sectionName.optional() });
+/** A kind under another group's name is another kind: EG's CRD refuses it, and so do we. */
+function groupOf(kind: z.infer<typeof targetKind>): z.infer<typeof targetGroup> {
+  return kind === 'Service' ? '' : kind === 'XListenerSet' ? 'gateway.networking.x-k8s.io' : 'gateway.networking.k8s.io';
+}
+function rightGroup({ group, kind }: { readonly group: string; readonly kind: z.infer<typeof targetKind> }, context: z.RefinementCtx): void {
+  if (group !== groupOf(kind)) context.addIssue({ code: 'custom', path: ['group'], message: `must be ${groupOf(kind) === '' ? 'empty' : groupOf(kind)} for kind ${kind}` });
+}
+
+export const TargetRef = z.strictObject({ group: targetGroup, kind: targetKind, name: objectName, sectionName: sectionName.optional() }).superRefine(rightGroup);
 export type TargetRef = z.infer<typeof TargetRef>;
 
 export const TargetSelector = z.strictObject({
@@ -16,7 +24,7 @@ export const TargetSelector = z.strictObject({
   matchLabels: LabelSelector.shape.matchLabels,
   matchExpressions: LabelSelector.shape.matchExpressions,
   namespaces: notSupported('only objects of the policy\'s own namespace are selected'),
-});
+}).superRefine(rightGroup);
 export type TargetSelector = z.infer<typeof TargetSelector>;
 
 /** The three fields; spread them into a policy's schema. */
@@ -34,7 +42,7 @@ export interface Targets {
 
 /** A policy without a target covers nothing: refused, because nobody means that. */
 export function requireTarget(spec: Targets, context: z.RefinementCtx): void {
-  if (spec.targetRef === undefined && spec.targetRefs === undefined && spec.targetSelectors === undefined) {
+  if (spec.targetRef === undefined && !spec.targetRefs?.length && !spec.targetSelectors?.length) {
     context.addIssue({ code: 'custom', message: 'must have one of targetRef, targetRefs, targetSelectors' });
   }
 }

@@ -5,8 +5,9 @@ import { ObjectMeta } from '../kinds/names.ts';
 import type { ObjectRef } from '../ir.ts';
 import type { Metadata, Resources } from '../resources.ts';
 import { nearest } from './nearest.ts';
+import { pathText } from './path-text.ts';
 import type { Path } from './path-text.ts';
-import { validate } from './validate.ts';
+import { UNKNOWN_FIELD, validate } from './validate.ts';
 import type { Issue } from './validate.ts';
 import { yamlDocuments } from './yaml-documents.ts';
 
@@ -84,14 +85,19 @@ function readKnown(known: Kind, apiVersion: string, metadata: unknown, body: Rec
   if (checked.value === undefined) return { readings: [], problems, fatal: true };
   const spec = known.hasSpec ? (checked.value as { spec: unknown }).spec ?? {} : checked.value;
   const reading: Reading = { list: known.list, ref, apiVersion, metadata: kept, spec, at };
-  const own: Readings = { readings: [reading], problems, fatal: problems.some((problem) => losesTarget(problem, at.length)) };
+  const own: Readings = { readings: [reading], problems, fatal: problems.some((problem) => losesPurpose(problem, at, known)) };
   return known.kind === 'ConfigMap' ? together([own, configurationInside(spec as { data: Record<string, string> }, at, ref)]) : own;
 }
 
-/** What an object is for was at fault and is left out: what it should have covered would be open, and nobody could tell. */
-function losesTarget({ path, severity }: ObjectProblem, depth: number): boolean {
-  const field = path[depth + 1];
-  return severity === 'error' && path[depth] === 'spec' && typeof field === 'string' && /^(targetRefs?|targetSelectors|parentRefs)$/.test(field);
+/** The fields that say what an object is for. */
+const PURPOSE = /^spec\.((targetRefs?|targetSelectors|parentRefs|hostnames)\b|rules(\[\d+\])?(\.matches\b|$))/;
+/** Beside them an unknown field may be one of them, misspelt: `hostname`, `matchs`. */
+const BESIDE = /^spec(\.rules\[\d+\])?\.[^.[]+$/;
+
+/** What an object is for was at fault and is left out: what it should have covered would be open, or taken by another route, and nobody could tell. */
+function losesPurpose({ path, message, severity }: ObjectProblem, at: Path, { list }: Kind): boolean {
+  const field = pathText(path.slice(at.length));
+  return severity === 'error' && list !== 'gateways' && (PURPOSE.test(field) || (list === 'httpRoutes' && message === UNKNOWN_FIELD && BESIDE.test(field)));
 }
 
 /** EG keeps its own configuration in a ConfigMap, under this key. */
@@ -132,7 +138,7 @@ function unknownKind(group: string, kind: string, at: Path): Readings {
 function asProblem(issue: Issue, at: Path, known: Kind, object?: ObjectRef): ObjectProblem {
   return {
     path: [...at, ...issue.path], message: issue.message,
-    severity: issue.unknownField === true && known.unknownFields === 'warning' ? 'warning' : 'error',
+    severity: issue.message === UNKNOWN_FIELD && known.unknownFields === 'warning' ? 'warning' : 'error',
     ...(issue.hint === undefined ? {} : { hint: issue.hint }), ...(object === undefined ? {} : { object }),
   };
 }

@@ -2,7 +2,6 @@
 import type { z } from 'zod';
 import { NOT_SUPPORTED } from '../kinds/not-supported.ts';
 import { nearest } from './nearest.ts';
-import { pathText } from './path-text.ts';
 import type { Path } from './path-text.ts';
 import { prune } from './prune.ts';
 
@@ -10,8 +9,10 @@ export interface Issue {
   readonly path: Path;
   readonly message: string;
   readonly hint?: string;
-  readonly unknownField?: boolean;
 }
+
+/** The message of a field that the schema does not have. */
+export const UNKNOWN_FIELD = 'unknown field';
 
 export interface Validated<T> {
   /** Undefined when nothing of it can be kept. */
@@ -49,7 +50,7 @@ function explain(issue: z.core.$ZodIssue, schema: z.ZodType): Issue[] {
     case 'unrecognized_keys':
       return issue.keys.map((key) => {
         const known = nearest(key, fieldsAt(schema, path));
-        return { path: [...path, key], message: 'unknown field', unknownField: true, ...(known === undefined ? {} : { hint: `did you mean ${known}?` }) };
+        return { path: [...path, key], message: UNKNOWN_FIELD, ...(known === undefined ? {} : { hint: `did you mean ${known}?` }) };
       });
     case 'invalid_type':
       return [{ path, message: issue.input === undefined ? `is required: ${article(issue.expected)}` : `must be ${article(issue.expected)}, not ${nameOf(issue.input)}` }];
@@ -105,9 +106,4 @@ function fieldsAt(schema: z.ZodType, path: Path): readonly string[] {
 
 function definition(schema: unknown): Record<string, unknown> | undefined {
   return (schema as { def?: Record<string, unknown> } | undefined)?.def;
-}
-
-/** The text of an issue's path, for messages that carry several. */
-export function issueText({ path, message, hint }: Issue): string {
-  return `${pathText(path)}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
 }

@@ -10,7 +10,7 @@ export interface YamlDocument {
 }
 export interface SyntaxProblem { readonly line: number; readonly path: string; readonly message: string }
 
-const MAX_CHUNK = 4 * 1024 * 1024;   // characters; Kubernetes itself takes 1.5 MiB
+const MAX_CHUNK = 2 * 1024 * 1024;   // characters; Kubernetes itself takes 1.5 MiB
 const MAX_NODES = 200_000;           // after aliases are written out: what makes a bomb a bomb
 const MAX_DEPTH = 64;
 
@@ -36,7 +36,7 @@ export function yamlDocuments(text: string): { documents: readonly YamlDocument[
     for (const document of parsed) {
       const faults = [...document.errors, ...document.warnings];
       if (faults.length > 0) {
-        problems.push(...faults.slice(0, 10).map((fault) => ({ line: lineAt(fault.pos[0]), path: '', message: firstLine(fault.message) })));
+        problems.push(...faults.slice(0, 3).map((fault) => ({ line: lineAt(fault.pos[0]), path: '', message: firstLine(fault.message) })));
         continue;
       }
       if (document.contents === null) continue;
@@ -57,6 +57,9 @@ export function yamlDocuments(text: string): { documents: readonly YamlDocument[
 /** Nodes → plain values, within a budget. */
 class Plain {
   readonly #document: Document;
+  /** Anchors in the order of the text; what each alias meant is settled when it is first met. */
+  readonly #anchors = new Map<string, Node>();
+  readonly #aliases = new Map<Node, Node>();
   readonly #lineAt: (offset: number) => number;
   readonly #lines = new Map<string, number>();
   readonly #open = new Set<Node>();
@@ -73,11 +76,13 @@ class Plain {
     if (node === null) return null;
     if (--this.#budget < 0) throw new Refused(`more than ${MAX_NODES} values once its aliases are written out`, node, path);
     if (depth > MAX_DEPTH) throw new Refused(`nested more than ${MAX_DEPTH} deep`, node, path);
+    if (!isAlias(node) && node.anchor !== undefined && !this.#open.has(node)) this.#anchors.set(node.anchor, node);
     if (isScalar(node)) return this.#scalar(node.value, node, path);
     if (isAlias(node)) {
-      const target = node.resolve(this.#document);
+      const target = this.#aliases.get(node) ?? this.#anchors.get(node.source);
       if (target === undefined) throw new Refused(`there is no anchor &${node.source}`, node, path);
-      return this.#value(target as Node, path, depth + 1);
+      this.#aliases.set(node, target);
+      return this.#value(target, path, depth + 1);
     }
     if (this.#open.has(node)) throw new Refused('an alias refers to what it stands in', node, path);
     this.#open.add(node);

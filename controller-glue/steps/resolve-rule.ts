@@ -63,9 +63,15 @@ function pathMatch({ type, value }: Match['path'], at: string, fault: SayFault):
       const problem = regexProblem(value);
       if (problem === null) return { kind: 'regex', value };
       fault(at, problem);
-      return { kind: 'prefix', value: '/' };
+      return { kind: 'prefix', value: literalPrefix(value) };
     }
   }
+}
+
+/** The path elements that everything a pattern could match begins with: what is closed in its place. */
+function literalPrefix(pattern: string): string {
+  const literal = /^(?:\/[A-Za-z0-9_~-]+)*(?=\/)/.exec(pattern)?.[0] ?? '';
+  return pattern.includes('|') || literal === '' ? '/' : literal;
 }
 
 function values(matches: Match['headers'], at: string, foldCase: boolean, fault: SayFault): IrValueMatch[] {

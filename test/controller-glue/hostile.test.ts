@@ -27,7 +27,7 @@ const bombs: readonly { readonly name: string; readonly text: string }[] = [
   { name: 'a key that is a mapping', text: '? {a: b}\n: c' },
   { name: 'not a number', text: `${SERVICE}spec: .nan` },
   { name: 'infinity', text: `${SERVICE}spec: 1e999` },
-  { name: 'only a directive', text: '%YAML 1.2\n' },
+  { name: 'directives without an end', text: '%YAML 1.2\nkind: Service\n' },
   { name: 'an open quote', text: `${SERVICE}x: "abc` },
   { name: 'bytes that are no YAML', text: '\u0001\u0002@`%' },
 ];
@@ -47,7 +47,7 @@ describe('bombs', () => {
     const { fatal, problems } = run(text);
     expect(fatal).toBe(true);
     expect(problems.length).toBeGreaterThan(0);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   test('long names and lists in documents of ordinary size', () => {

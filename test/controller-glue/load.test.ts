@@ -38,14 +38,14 @@ const cases: readonly Case[] = [
   { name: 'neither local nor remote keys', text: policy('  jwt:\n    providers:\n    - name: a'), problems: ['8 error spec.jwt.providers[0]: must have exactly one of remoteJWKS and localJWKS'] },
   { name: 'a policy without a target is fatal', text: `apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\n${META}\nspec: {}`, problems: ['4 error spec: must have one of targetRef, targetRefs, targetSelectors'], fatal: true },
   { name: 'a target that cannot be read is fatal: what it covers would be open', text: policy('').replace('kind: HTTPRoute', 'kind: HTTPRout'), problems: ['5 error spec.targetRefs[0].kind: must be one of Gateway, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute, ListenerSet, XListenerSet, GatewayClass, Service'], fatal: true },
-  { name: 'a host name with a port', text: route('  hostnames: ["a.test:80"]'), problems: ['6 error spec.hostnames[0]: must be a DNS name in lower case, "*." allowed in front, no IP address and no port'] },
-  { name: 'a path that could never match', text: route('  rules:\n  - matches:\n    - path: {value: /a//b}\n    - path: {value: a}\n    - path: {value: /a/..}'), problems: ['8 error spec.rules[0].matches[0].path.value: must not contain //', '9 error spec.rules[0].matches[1].path.value: must start with /', '10 error spec.rules[0].matches[2].path.value: must not end with /..'] },
+  { name: 'a host name with a port', text: route('  hostnames: ["a.test:80"]'), problems: ['6 error spec.hostnames[0]: must be a DNS name in lower case, "*." allowed in front, no IP address and no port'], fatal: true },
+  { name: 'a path that could never match', text: route('  rules:\n  - matches:\n    - path: {value: /a//b}\n    - path: {value: a}\n    - path: {value: /a/..}'), problems: ['8 error spec.rules[0].matches[0].path.value: must not contain //', '9 error spec.rules[0].matches[1].path.value: must start with /', '10 error spec.rules[0].matches[2].path.value: must not end with /..'], fatal: true },
   { name: 'a duration of the wrong form', text: route('  rules: [{timeouts: {request: 1.5s}}]'), problems: ['6 error spec.rules[0].timeouts.request: must be a duration such as 500ms, 10s or 1h30m'] },
   { name: 'listeners of one name', text: gateway('  listeners:\n  - {name: a, protocol: HTTP, port: 1}\n  - {name: a, protocol: HTTP, port: 2}'), problems: ['8 error spec.listeners[1].name: must be unique within the Gateway'] },
   { name: 'a Secret that is not base64', text: `apiVersion: v1\nkind: Secret\n${META}\ndata:\n  k: "not base64!"`, problems: ['5 error data.k: must be base64'] },
   { name: 'a kind of EG that we do not carry out', text: `apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: BackendTrafficPolicy\n${META}\nspec: {targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: a}], anything: {}}`, problems: ['2 error kind: BackendTrafficPolicy is not supported yet; what it covers answers 500'] },
   { name: 'the problem of the third document has its own line', text: `---\n${route('')}\n---\n# comment\n${route('').replace('name: a', 'name: b')}\n---\n${route('').replace('name: a}', 'name: c}\nbogus: 1')}`, problems: ['20 error bogus: unknown field'] },
-  { name: 'items of a List are read one by one', text: `apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ServiceAccount\n- apiVersion: gateway.networking.k8s.io/v1\n  kind: HTTPRoute\n  metadata: {name: a}\n  spec:\n    nope: 1`, problems: ['10 error items[1].spec.nope: unknown field'] },
+  { name: 'items of a List are read one by one', text: `apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ServiceAccount\n- apiVersion: gateway.networking.k8s.io/v1\n  kind: HTTPRoute\n  metadata: {name: a}\n  spec:\n    nope: 1`, problems: ['10 error items[1].spec.nope: unknown field'], fatal: true },
   { name: 'a YAML syntax error', text: 'apiVersion: v1\nkind: [', problems: ['2 error : Flow sequence in block collection must be sufficiently indented and end with a ]'], fatal: true },
   { name: 'a tab', text: 'apiVersion: v1\nmetadata:\n\tname: a', problems: ['3 error : Tabs are not allowed as indentation'], fatal: true },
   { name: 'a key twice', text: 'apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  name: b', problems: ['5 error metadata.name: is given twice'], fatal: true },
@@ -55,6 +55,7 @@ const cases: readonly Case[] = [
   { name: 'an alias that holds itself', text: 'apiVersion: v1\nkind: Service\nmetadata: &a {x: *a}', problems: ['3 error metadata.x: an alias refers to what it stands in'], fatal: true },
   { name: 'a tag', text: 'apiVersion: v1\nkind: !!binary aGk=', problems: ['2 error kind: is not a value that JSON has'], fatal: true },
   { name: 'anchors, aliases and merge keys are YAML', text: `apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: &l {x: y}, annotations: {<<: *l, z: w}}\nspec: {}`, problems: [] },
+  { name: 'an alias means the anchor that was set last before it', text: `apiVersion: v1\nkind: Service\nmetadata: {name: &a x, labels: &l {one: *a}, annotations: {two: &a y, three: *a, <<: *l}}\nspec: {}`, problems: [] },
   { name: '%YAML before a document belongs to it', text: `%YAML 1.2\n---\n${route('')}`, problems: [] },
 ];
 
@@ -76,6 +77,11 @@ describe('load', () => {
     const { resources, problems } = load([{ path: 'a.yaml', text: route('') }, { path: 'b.yaml', text: `# b\n${route('')}` }]);
     expect(problems.map(({ file, line, message }) => `${file}:${line} ${message}`)).toEqual(['a.yaml:1 HTTPRoute default/a is given twice: also at b.yaml:2', 'b.yaml:2 HTTPRoute default/a is given twice: also at a.yaml:1']);
     expect(resources.httpRoutes.map(({ problems: own }) => own.length)).toEqual([1, 1]);
+  });
+
+  test('an alias keeps its meaning where it is written out again', () => {
+    const { resources } = load([{ path: 'a.yaml', text: 'apiVersion: v1\nkind: Service\nmetadata: {name: &a x, labels: &l {one: *a}, annotations: {two: &a y, three: *a, <<: *l}}\nspec: {}' }]);
+    expect(resources.services[0]?.metadata).toMatchObject({ name: 'x', labels: { one: 'x' }, annotations: { one: 'x', two: 'y', three: 'y' } });
   });
 
   test('a Secret cannot be printed, whether from data or stringData, and stringData wins', () => {

@@ -1,0 +1,85 @@
+// Whatever is done to a document that protects a route: the route is protected, or it answers 500, or the file is refused as a whole. It is never open.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import type { IrRoute } from '../../controller-glue/ir.ts';
+import { load } from '../../controller-glue/load.ts';
+import { yamlDocuments } from '../../controller-glue/load/yaml-documents.ts';
+import { translate } from '../../controller-glue/translate.ts';
+
+const text = readFileSync(join(import.meta.dirname, '../golden/claims-decide-on-one-route-and-not-on-its-neighbour/in.yaml'), 'utf8');
+const documents = text.split(/^---\n/m).flatMap((part) => yamlDocuments(part).documents.map(({ value }) => value as { kind: string; metadata: { name: string } }));
+const VALUES: readonly unknown[] = [null, undefined, 7, true, '', 'x', 'Allow', '*', [], {}, [null], [{}], { a: 1 }, ['x'], 'HTTPRoute', 'x'.repeat(400)];
+
+/** Where a request for /foo of www.example.com ends up: the routes that could take it, first first. */
+function takers(source: string): IrRoute[] | 'refused' {
+  const { resources, fatal } = load([{ path: 'a.yaml', text: source }]);
+  if (fatal) return 'refused';
+  return translate(resources).ir.gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => {
+    const host = virtualHosts.find(({ domains }) => domains.includes('www.example.com')) ?? virtualHosts.find(({ domains }) => domains.includes('*'));
+    return (host?.routes ?? []).filter(({ match: { path, headers, query, method } }) => headers.length + query.length === 0 && method === undefined && (path.kind === 'prefix' ? ['/', '/foo'].includes(path.value) : path.value === '/foo'));
+  }));
+}
+
+const safe = (route: IrRoute | undefined) => route === undefined || route.jwt !== undefined || route.action.kind === 'respond';
+
+function broken(kind: string, name: string, path: readonly (string | number)[], value: unknown): string {
+  return documents.map((document) => stringify(document.kind === kind && document.metadata.name === name ? replaced(document, path, value) : document, { aliasDuplicateObjects: false })).join('---\n');
+}
+
+test('unchanged it is protected', () => {
+  const found = takers(text);
+  expect(found !== 'refused' && found[0]?.name).toBe('httproute/default/foo/rule/0/match/0');
+  expect(found !== 'refused' && found[0]?.jwt?.policy.authorization?.rules.length).toBe(1);
+});
+
+/** What says for whom the object is: another valid name there is another policy, which is nobody's mistake but its author's. */
+const CHOICES: Readonly<Record<string, RegExp>> = {
+  SecurityPolicy: /^(metadata\.(name|namespace)|spec\.targetRefs\.0\.(name|sectionName))$/,
+  ConfigMap: /^metadata\.(name|namespace)$/,
+  HTTPRoute: /^(spec|metadata\.(name|namespace)|spec\.parentRefs(\.0\.(name|group|kind))?|spec\.hostnames(\.0)?|spec\.rules(\.0(\.matches(\.0(\.path)?)?)?)?|spec\.rules\.0\.matches\.0\.path\.(type|value))$/,
+};
+
+describe.each([['SecurityPolicy', 'jwt-claim-authz'], ['ConfigMap', 'jwt-local-jwks'], ['HTTPRoute', 'foo']])('%s', (kind, name) => {
+  const document = documents.find((each) => each.kind === kind);
+  test.each(paths(document).map((path) => [path.join('.'), path] as const).filter(([at]) => at !== ''))('%s', (at, path) => {
+    for (const value of VALUES) {
+      const source = broken(kind, name, path, value);
+      const found = takers(source);
+      const { problems } = load([{ path: 'a.yaml', text: source }]);
+      if (found === 'refused' || (CHOICES[kind]?.test(at) === true && problems.length === 0)) continue;
+      // Absent parts of the rules change who is let in; they do not open the door.
+      expect(safe(found[0]), `${at} = ${JSON.stringify(value)}`).toBe(true);
+    }
+  });
+});
+
+describe('the policy document', () => {
+  test.each([
+    ['is there twice', `${text}---\n${stringify(documents.find(({ kind }) => kind === 'SecurityPolicy'))}`],
+    ['is in a List', text.replace(/^apiVersion: gateway\.envoyproxy[^]*?(?=^---)/m, (policy) => `apiVersion: v1\nkind: List\nitems:\n- ${policy.trimEnd().split('\n').join('\n  ')}\n`)],
+    ['has a kind in lower case', text.replace('kind: SecurityPolicy', 'kind: securitypolicy')],
+    ['has another version', text.replace('gateway.envoyproxy.io/v1alpha1', 'gateway.envoyproxy.io/v1beta1')],
+    ['is cut short', text.replace(/authorization:[^]*?(?=^---)/m, 'authorization:\n    defaul\n')],
+    ['lost its key set', text.replace('name: jwt-local-jwks', 'name: other')],
+    ['names a provider that is not there', text.replace('provider: example', 'provider: other')],
+    ['targets by selector with a key of another type', text.replace(/targetRefs:\n(.*\n){3}/, 'targetSelectors: [{kind: HTTPRoute, matchLabels: {a: 1}}]\n')],
+  ])('%s', (_, source) => {
+    expect(source).not.toBe(text);
+    const found = takers(source);
+    if (found !== 'refused') expect(safe(found[0])).toBe(true);
+  });
+});
+
+function paths(value: unknown, at: readonly (string | number)[] = []): (string | number)[][] {
+  if (typeof value !== 'object' || value === null) return [[...at]];
+  const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+  return [[...at], ...entries.flatMap(([key, member]) => paths(member, [...at, key]))];
+}
+
+function replaced(value: unknown, [key, ...rest]: readonly (string | number)[], by: unknown): unknown {
+  if (key === undefined) return by;
+  if (Array.isArray(value)) return value.with(Number(key), replaced(value[Number(key)], rest, by));
+  return { ...(value as object), [key]: replaced((value as Record<string, unknown>)[key], rest, by) };
+}
