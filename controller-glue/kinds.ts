@@ -1,6 +1,5 @@
 // Every kind we know, in one table. A kind that is not here is unknown: an error in our groups, a warning elsewhere.
-import type { z } from 'zod';
-import { z as zod } from 'zod';
+import { z } from 'zod';
 import { ConfigMapBody, NamespaceBody, SecretBody } from './kinds/core.ts';
 import { EnvoyGatewayBody } from './kinds/envoy-gateway.ts';
 import { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
@@ -33,7 +32,7 @@ export const GATEWRIGHT = 'gatewright.dev';
 /** In these groups nothing is skipped: a kind, a version or a field that we do not know may be one that restricts access. */
 export const STRICT_GROUPS: readonly string[] = [GATEWAY_API, ENVOY_GATEWAY, GATEWRIGHT];
 
-const withSpec = (spec: z.ZodType) => zod.strictObject({ spec, status: ignored });
+const withSpec = (spec: z.ZodType) => z.strictObject({ spec, status: ignored });
 const gatewayApi = (kind: string, list: keyof Resources, spec: z.ZodType, versions: readonly string[], scope: Kind['scope'] = 'namespace'): Kind =>
   ({ group: GATEWAY_API, kind, versions, list, body: withSpec(spec), hasSpec: true, scope, unknownFields: 'error' });
 const core = (group: string, kind: string, list: keyof Resources, body: z.ZodType, hasSpec: boolean, scope: Kind['scope'] = 'namespace'): Kind =>

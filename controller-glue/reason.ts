@@ -16,6 +16,4 @@ export type Reason =
   /** The rule names no backend, or all have weight 0. */
   | 'gatewright_no_backends'
   /** HTTPS: the host belongs to another listener than the one the connection was made to (RFC 9110, 15.5.20). */
-  | 'gatewright_misdirected'
-  /** The last good configuration of this route is not known and Envoy refused the new one. */
-  | 'gatewright_rejected_by_envoy';
+  | 'gatewright_misdirected';

@@ -13,6 +13,7 @@ import { bindPorts } from './steps/bind-ports.ts';
 import { buildTables } from './steps/build-tables.ts';
 import { closeUnsupported } from './steps/close-unsupported.ts';
 import { readPolicies } from './steps/read-policies.ts';
+import { reportRefusals } from './steps/report-refusals.ts';
 import { writeStatuses } from './steps/write-statuses.ts';
 
 export interface Translated {
@@ -34,6 +35,7 @@ const steps: readonly Step[] = [
   attachPolicies,
   closeUnsupported,
   buildTables,
+  reportRefusals,
   writeStatuses,
 ];
 

@@ -1,7 +1,7 @@
 // The files together: duplicates are found, everything else is only put side by side.
 import type { Problem } from '../problem.ts';
 import { objectKey, objectName } from '../resources.ts';
-import type { Entry, Resource, Resources } from '../resources.ts';
+import type { Resource, Resources } from '../resources.ts';
 import type { LoadedFile } from './load-file.ts';
 
 type Lists = { -readonly [List in keyof Resources]: Resources[List][number][] };
@@ -38,6 +38,3 @@ function duplicated(resource: Resource<unknown>, all: readonly Resource<unknown>
     message: `${objectName(resource.ref)} is given twice: also at ${others.join(', ')}`,
   };
 }
-
-/** For callers that hold a list of entries and not of files. */
-export function resourcesOf(objects: readonly Entry[]): Resources { return merge([{ objects }]).resources; }
