@@ -55,8 +55,10 @@ const nativeRbac: Json = {
 };
 const plain: Json = { name: 'plain', match: { prefix: '/' } };
 
-function ours(): Json {
+function ours(tokenCache: boolean): Json {
+  const configuration = JSON.stringify({ source: 'route', tokenCache });
   const [extension] = extensions({ jwt: readFileSync(new URL('../build/jwt.wasm', import.meta.url)) }) as [{ name: string; typedConfig: Json }];
+  (extension.typedConfig['config'] as Json)['configuration'] = any('google.protobuf.StringValue', { value: configuration });
   const route: IrRoute = { name: 'ours', owners: [], match: { path: { kind: 'prefix', value: '/' }, headers: [], query: [] }, action: { kind: 'forward', shares: [] }, jwt: { id: contentId(canonicalJson(policy)), policy } };
   const guard = { name: 'gatewright.guard', typedConfig: any('envoy.extensions.filters.http.rbac.v3.RBAC') };
   return listener([{ name: extension.name, disabled: true, typedConfig: extension.typedConfig }, guard], routeJson(route) as Json);
@@ -66,9 +68,11 @@ const scenarios = {
   'no filter': { listener: listener([], plain), key: keys.RS256 },
   'native RS256': { listener: listener([nativeJwt(false), nativeRbac], plain), key: keys.RS256 },
   'native RS256, cached': { listener: listener([nativeJwt(true), nativeRbac], plain), key: keys.RS256 },
-  'ours RS256': { listener: ours(), key: keys.RS256 },
+  'ours RS256, every signature verified': { listener: ours(false), key: keys.RS256 },
+  'ours RS256 (default)': { listener: ours(true), key: keys.RS256 },
   'native ES256': { listener: listener([nativeJwt(false), nativeRbac], plain), key: keys.ES256 },
-  'ours ES256': { listener: ours(), key: keys.ES256 },
+  'ours ES256, every signature verified': { listener: ours(false), key: keys.ES256 },
+  'ours ES256 (default)': { listener: ours(true), key: keys.ES256 },
 } as const;
 type Name = keyof typeof scenarios;
 

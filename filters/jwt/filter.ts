@@ -6,7 +6,7 @@ import {
   Counter, enterContext, log, now, removeHeader, replaceHeader, respond, resumeRequest, setFilterState,
 } from "../../proxy-wasm-as/assembly/host";
 import { IdMap } from "../../proxy-wasm-as/assembly/id-map";
-import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
+import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
 import { headerValue } from "./claims";
 import { ConfigReader, MAX_CONFIGURATION_BYTES } from "./config";
 import { authorize } from "./decide";
@@ -16,8 +16,8 @@ import { Outcome, outcomeStatus, outcomeText } from "./outcome";
 import { ConfiguredKeyring, RoutePolicies } from "./policies";
 import { Policy } from "./policy";
 import { RequestRule, readRules } from "./rules";
-import { Token } from "./token";
-import { verify } from "./verify";
+import { VerifiedTokens } from "./verified-tokens";
+import { Verifier } from "./verifier";
 
 export {
   proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick,
@@ -31,7 +31,7 @@ class JwtRoot extends RootContext {
   readonly fetches: Fetches = new Fetches();
   private fromRoutes: RoutePolicies | null = null;
   private rules: RequestRule[] = [];
-  readonly token: Token = new Token();
+  verifier: Verifier = new Verifier(new VerifiedTokens());
   readonly allowed: Counter = new Counter("gatewright_jwt_allowed");
   readonly denied: Counter = new Counter("gatewright_jwt_denied");
   private held: IdMap<JwtRequest> = new IdMap<JwtRequest>();
@@ -50,14 +50,17 @@ class JwtRoot extends RootContext {
     const source = json.get(json.root, utf8("source"));
     const reader = new ConfigReader(json, new ConfiguredKeyring(this.fetches, json, json.get(json.root, utf8("keySets"))));
     if (source != ABSENT) {
-      reader.allow(json.root, "", ["source"]);
+      reader.allow(json.root, "", ["source", "tokenCache"]);
       if (!json.is(source, utf8("route"))) reader.fail("source", "must be route");
       this.fromRoutes = new RoutePolicies(this.fetches);
     } else {
-      reader.allow(json.root, "", ["rules", "keySets"]);
+      reader.allow(json.root, "", ["rules", "keySets", "tokenCache"]);
       if (json.get(json.root, utf8("rules")) == ABSENT) reader.fail("rules", "source or rules is needed");
       this.rules = readRules(reader, json.root);
     }
+    const tokenCache = json.get(json.root, utf8("tokenCache"));
+    if (json.type(tokenCache) == JsonType.False) this.verifier = new Verifier(null);
+    else if (tokenCache != ABSENT && json.type(tokenCache) != JsonType.True) reader.fail("tokenCache", "must be true or false");
     return reader.problem;
   }
 
@@ -114,20 +117,21 @@ class JwtRequest extends HttpContext {
     const facts = new Facts();
     const policy = root.policyFor(facts, this);
     if (policy == null) return this.problem.length == 0 ? Action.Continue : this.unreadable();
-    const verification = verify(policy, facts, root.token, now());
-    if (verification.outcome == Outcome.Pending) {
-      const awaited = verification.awaited;
+    const verifier = root.verifier;
+    verifier.verify(policy, facts, now());
+    if (verifier.outcome == Outcome.Pending) {
+      const awaited = verifier.awaited;
       if (awaited == null) return this.refuse(Outcome.FetchFailed, facts);
       root.hold(this);
       root.fetches.hold(awaited, this.id);
       return Action.StopIteration;
     }
-    if (verification.outcome != Outcome.Accepted) return this.refuse(verification.outcome, facts);
+    if (verifier.outcome != Outcome.Accepted) return this.refuse(verifier.outcome, facts);
     if (policy.authorizes) {
-      const decision = authorize(policy, verification.provider, root.token.payload);
+      const decision = authorize(policy, verifier.provider, verifier.token.payload);
       if (!decision.allowed) return this.forbid(decision.reason);
     }
-    this.passOnClaims(policy, verification.provider);
+    this.passOnClaims(policy, verifier.provider);
     if (this.verdict.byteLength > 0 && !setFilterState(VERDICT, this.verdict)) {
       this.problem = "the host refuses filter state";
       return this.unreadable();
@@ -145,7 +149,7 @@ class JwtRequest extends HttpContext {
     if (accepted < 0) return;
     const claimHeaders = policy.providers[accepted].claimHeaders;
     for (let j = 0; j < claimHeaders.length; j++) {
-      const value = headerValue(this.root.token.payload, claimHeaders[j].claim);
+      const value = headerValue(this.root.verifier.token.payload, claimHeaders[j].claim);
       if (value == null) continue;
       if (policy.setsRequestHeaders) replaceHeader(MapType.HttpRequestHeaders, claimHeaders[j].header, value);
       else setFilterState(claimHeaders[j].stateKey, value);

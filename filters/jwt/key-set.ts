@@ -55,7 +55,7 @@ export class KeySet {
       outcome = Outcome.VerificationFails;
       // RFC 8725 section 3.1: the key, not the token, says which kind of algorithm it is for.
       if (key.key.curve != curve || token.algorithm == Algorithm.Unverifiable) continue;
-      if (key.key.verify(hash, token.signature, token.signatureSize, token.bytes, token.start, token.signedEnd)) return Outcome.Accepted;
+      if (key.key.verify(hash, token.signature, token.signatureSize, token.bytes, 0, token.signedEnd)) return Outcome.Accepted;
     }
     return outcome;
   }

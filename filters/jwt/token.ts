@@ -14,13 +14,14 @@ const ALG = utf8("alg"), KID = utf8("kid"), CRIT = utf8("crit");
 const ISS = utf8("iss"), SUB = utf8("sub"), AUD = utf8("aud"), IAT = utf8("iat"), NBF = utf8("nbf"), EXP = utf8("exp"), JTI = utf8("jti");
 const UINT64_LIMIT: f64 = 18446744073709551616.0;
 
+const NOTHING = new Json();
+
 /** The token being looked at. Reusable: parse() forgets the one before. */
 export class Token {
-  readonly header: Json = new Json();
+  header: Json = new Json();
   readonly payload: Json = new Json();
   bytes: ArrayBuffer = new ArrayBuffer(0);
-  /** Where the signing input (header, dot, payload) stands in `bytes`. */
-  start: i32 = 0;
+  /** Where its signing input (header, dot, payload) ends. */
   signedEnd: i32 = 0;
   signature: ArrayBuffer = new ArrayBuffer(512);
   signatureSize: i32 = 0;
@@ -33,18 +34,18 @@ export class Token {
   exp: f64 = 0;
 
   /** Accepted here means: well-formed. Nothing has been verified. */
-  parse(bytes: ArrayBuffer, start: i32, end: i32): Outcome {
+  parse(bytes: ArrayBuffer): Outcome {
     this.bytes = bytes;
-    this.start = start;
-    if (end - start > MAX_TOKEN_BYTES) return Outcome.TooLarge;
+    const end = bytes.byteLength;
+    if (end > MAX_TOKEN_BYTES) return Outcome.TooLarge;
     let first = -1, second = -1;
-    for (let i = start; i < end; i++) {
+    for (let i = 0; i < end; i++) {
       if (byteAt(bytes, i) != 0x2e) continue;
       if (first < 0) first = i;
       else if (second < 0) second = i;
       else return Outcome.BadFormat;
     }
-    if (second < 0 || first == start || second == first + 1 || second == end - 1) return Outcome.BadFormat;
+    if (second < 0 || first == 0 || second == first + 1 || second == end - 1) return Outcome.BadFormat;
     this.signedEnd = second;
     const header = this.readHeader(first);
     if (header != Outcome.Accepted) return header;
@@ -56,10 +57,19 @@ export class Token {
     return this.signatureSize < 0 ? Outcome.SignatureBadBase64 : Outcome.Accepted;
   }
 
+  /** Lets go of what only verifying needs, when that is done and the token is to be kept. */
+  forgetProof(): void {
+    this.header = NOTHING;
+    this.kid = ABSENT;
+    this.signature = new ArrayBuffer(0);
+    this.signatureSize = 0;
+    this.payload.forgetNames();
+  }
+
   private readHeader(end: i32): Outcome {
     const json = this.header;
-    json.reserve(decodedSize(this.start, end));
-    const size = decode(this.bytes, this.start, end, json.bytes);
+    json.reserve(decodedSize(0, end));
+    const size = decode(this.bytes, 0, end, json.bytes);
     if (size < 0) return Outcome.HeaderBadBase64;
     if (!json.parseInPlace(size) || json.type(json.root) != JsonType.Object) return Outcome.HeaderBadJson;
     const alg = json.get(json.root, ALG);

@@ -2,11 +2,12 @@
 import { Action, BufferType } from "./abi";
 import { create, forget, rootOf, streamOf } from "./context";
 import { buffer } from "./host";
+import { allocateForHost } from "./memory";
 
 export function proxy_abi_version_0_2_1(): void {}
 
-/** The host puts here what it returns; memory.ts frees it. */
-export function proxy_on_memory_allocate(size: usize): usize { return heap.alloc(size); }
+/** The host puts here what it returns. */
+export function proxy_on_memory_allocate(size: usize): usize { return allocateForHost(size); }
 
 export function proxy_on_context_create(id: u32, parent: u32): void { create(id, parent); }
 

@@ -5,7 +5,7 @@ import {
   proxy_http_call, proxy_increment_metric, proxy_log, proxy_remove_header_map_value, proxy_replace_header_map_value,
   proxy_send_local_response, proxy_set_effective_context, proxy_set_property, proxy_set_tick_period_milliseconds,
 } from "./abi";
-import { addressOf, expectHostBytes, outAddress, outSize, takeHostBytes, takeHostU16, takeHostU32, takeHostU64 } from "./memory";
+import { addressOf, byteAt, expectHostBytes, outAddress, outSize, takeHostBytes, takeHostU32, takeHostU64 } from "./memory";
 import { decodePairs, encodePairs } from "./pairs";
 import { utf8 } from "./bytes";
 
@@ -102,7 +102,9 @@ export function foreignFlag(name: ArrayBuffer, argument: ArrayBuffer, size: i32)
   expectHostBytes();
   const status = proxy_call_foreign_function(
     addressOf(name), name.byteLength, addressOf(argument), size, outAddress(), outSize());
-  return status == Status.Ok ? takeHostU16() : 0;
+  if (status != Status.Ok) return 0;
+  const answer = takeHostBytes();
+  return byteAt(answer, 0) | (byteAt(answer, 1) << 8);
 }
 
 /** Counts events; Prometheus shows it under its bare name. */

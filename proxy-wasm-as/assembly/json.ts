@@ -47,7 +47,7 @@ export class Json {
     this.size = min(size, this.bytes.byteLength);
     this.at = 0;
     this.count = 0;
-    this.forgetNames();
+    this.clearNames();
     const good = this.values();
     if (!good) this.count = 0;
     return good;
@@ -312,7 +312,10 @@ export class Json {
     return value;
   }
 
-  private forgetNames(): void {
+  /** Lets go of what only parsing needs. */
+  forgetNames(): void { this.names = new StaticArray<u32>(NAME * 2); }
+
+  private clearNames(): void {
     // `"":0,` is the shortest member, so a document of n bytes has at most n / 5 + 1 names: the table stays half empty.
     let slots = this.names.length;
     while (slots < (this.size / 5 + 1) * 2 * NAME) slots *= 2;

@@ -1,4 +1,4 @@
-// The only file that handles addresses. What the host allocates (exports.ts gives it heap blocks), this file frees.
+// The only file that handles addresses. What the host allocates is pinned here and unpinned here: nothing stays behind.
 
 const out: usize = memory.data(16);
 
@@ -22,28 +22,17 @@ const out: usize = memory.data(16);
 // @ts-ignore: decorator
 @inline export function expectHostBytes(): void { store<u64>(out, 0); }
 
-/** Copies what the host just wrote and releases its block. Empty when the host wrote nothing. */
+/** A block for the host to write into: an ArrayBuffer of ours, pinned until takeHostBytes() has it. */
+// @ts-ignore: decorator
+@inline export function allocateForHost(size: usize): usize { return __pin(__new(size, idof<ArrayBuffer>())); }
+
+/** What the host just wrote, from here on garbage collected like anything else. Empty when the host wrote nothing. */
 export function takeHostBytes(): ArrayBuffer {
   const address = <usize>load<u32>(out);
-  const size = load<u32>(out + 4);
-  const bytes = new ArrayBuffer(<i32>size);
-  if (address != 0) {
-    memory.copy(changetype<usize>(bytes), address, size);
-    heap.free(address);
-  }
+  if (address == 0) return new ArrayBuffer(0);
+  const bytes = changetype<ArrayBuffer>(address);
+  __unpin(address);
   return bytes;
-}
-
-/** As takeHostBytes, for an answer of which only the first byte pair counts: 0 unless it is at least two bytes long. */
-export function takeHostU16(): u32 {
-  const address = <usize>load<u32>(out);
-  const size = load<u32>(out + 4);
-  let value: u32 = 0;
-  if (address != 0) {
-    if (size >= 2) value = load<u16>(address);
-    heap.free(address);
-  }
-  return value;
 }
 
 /** Address of a buffer, to be used as an argument of a host call and for nothing else. */

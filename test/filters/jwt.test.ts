@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { type Properties, Vm } from 'proxy-wasm-as/vm';
+import { foreignFunctions } from '../../proxy-wasm-as/vm/foreign.ts';
 import { cases, goodClaims } from '../cases/jwt.ts';
 import { base64url, keys, rawToken, token } from '../cases/tokens.ts';
 import { ourPolicies } from '../envoy/jwt-bootstrap.ts';
@@ -200,6 +201,62 @@ describe('hostile input', () => {
     for (let i = 0; i < scaled(20_000); i++) status(rawToken(header, Array.from({ length: dice(30) }, () => scraps[dice(scraps.length)]).join(''), keys.RS256));
     expect(vm.dead).toBe(false);
   }, 300_000);
+});
+
+describe('the cache of verified tokens', () => {
+  const count = (pluginConfiguration: string): { vm: Vm; verified: () => number } => {
+    let calls = 0;
+    const vm = Vm.load(WASM, { pluginConfiguration, foreignFunctions: { verify_signature: (argument, context) => { calls++; return foreignFunctions['verify_signature']?.(argument, context) ?? new Uint8Array(); } } });
+    vm.clock.advance(Date.now() - vm.clock.now);
+    return { vm, verified: () => calls };
+  };
+  const properties = route(ourPolicies['plain']);
+  const good = token(goodClaims);
+
+  test('verifies a token once, and every other token by itself', () => {
+    const { vm, verified } = count('{"source":"route"}');
+    for (let i = 0; i < 5; i++) expect(vm.request(bearer(good), { properties }).response?.status).toBe(200);
+    expect(verified()).toBe(1);
+    // The signature of one token under the payload of another.
+    const [first, , third] = good.split('.');
+    const forged = `${first}.${base64url(JSON.stringify({ ...goodClaims, sub: 'mallory' }))}.${third}`;
+    expect(vm.request(bearer(forged), { properties }).response?.body).toBe('Jwt verification fails');
+    expect(vm.request(bearer(forged), { properties }).response?.body).toBe('Jwt verification fails');
+    expect(verified()).toBe(3);
+  });
+
+  test('never outlives exp', () => {
+    const { vm, verified } = count('{"source":"route"}');
+    const short = token({ ...goodClaims, exp: Math.floor(vm.clock.now / 1000) + 10 });
+    expect(vm.request(bearer(short), { properties }).response?.status).toBe(200);
+    vm.clock.advance(72_000);
+    expect(vm.request(bearer(short), { properties }).response?.body).toBe('Jwt is expired');
+    expect(verified()).toBe(1);
+  });
+
+  test('knows key sets apart: what one verified another has to verify itself', () => {
+    const { vm, verified } = count('{"source":"route"}');
+    const [provider] = (ourPolicies['plain'] as { providers: object[] }).providers;
+    const withKeys = (jwks: object): Properties => route({ providers: [{ ...provider, keys: { jwks } }] });
+    expect(vm.request(bearer(good), { properties: withKeys({ keys: [keys.RS256.jwk] }) }).response?.status).toBe(200);
+    expect(vm.request(bearer(good), { properties: withKeys({ keys: [keys.stranger.jwk] }) }).response?.body).toBe('Jwt verification fails');
+    expect(verified()).toBe(2);
+  });
+
+  test('is off with tokenCache false', () => {
+    const { vm, verified } = count('{"source":"route","tokenCache":false}');
+    for (let i = 0; i < 3; i++) vm.request(bearer(good), { properties });
+    expect(verified()).toBe(3);
+  });
+
+  test('is bounded', () => {
+    const { vm } = count('{"source":"route"}');
+    const tokens = Array.from({ length: 1_200 }, (_, i) => token({ ...goodClaims, sub: `user-${i}` }, keys.ES256));
+    for (const one of tokens) vm.request(bearer(one), { properties });
+    const before = vm.pages;
+    for (let round = 0; round < 3; round++) for (const one of tokens) expect(vm.request(bearer(one), { properties }).response?.status).toBe(200);
+    expect(vm.pages).toBe(before);
+  });
 });
 
 test('memory stays flat over a million requests', () => {

@@ -1,0 +1,86 @@
+// Do a request's tokens satisfy a policy's providers? Any provider will do; every token that it finds must be good.
+import { checkClaims } from "./decide";
+import { Facts } from "./facts";
+import { KeySet } from "./key-set";
+import { Outcome, moreTelling } from "./outcome";
+import { Policy, Provider } from "./policy";
+import { RemoteKeys } from "./remote-keys";
+import { Token } from "./token";
+import { VerifiedTokens } from "./verified-tokens";
+
+/** Verifies the tokens of one request after the other. */
+export class Verifier {
+  outcome: Outcome = Outcome.VerificationFails;
+  /** The provider that accepted the token, or -1: there was none and none is needed. */
+  provider: i32 = -1;
+  /** The accepted token, until the next verify(). */
+  token: Token = new Token();
+  /** With Pending: the keys to wait for. */
+  awaited: RemoteKeys | null = null;
+  /** What the next token is parsed into. */
+  private scratch: Token = new Token();
+
+  /** `known` null: every signature is verified. */
+  constructor(private known: VerifiedTokens | null) {}
+
+  /** Sets what stands above. `now` in milliseconds since the epoch. */
+  verify(policy: Policy, facts: Facts, now: i64): void {
+    this.outcome = Outcome.VerificationFails;
+    this.provider = -1;
+    this.awaited = null;
+    let refusal = Outcome.Missing;
+    let anyToken = false;
+    for (let i = 0; i < policy.providers.length; i++) {
+      const provider = policy.providers[i];
+      const tokens = facts.tokens(provider);
+      if (tokens.length > 0) anyToken = true;
+      // As Envoy: the last place is looked at first, the first bad token decides, the first place's token counts.
+      let outcome = Outcome.Missing;
+      for (let j = tokens.length - 1; j >= 0; j--) {
+        outcome = this.check(provider, tokens[j], now);
+        if (outcome != Outcome.Accepted) break;
+      }
+      if (outcome == Outcome.Accepted || outcome == Outcome.Pending) {
+        this.outcome = outcome;
+        this.provider = i;
+        this.awaited = provider.remote;
+        return;
+      }
+      refusal = i == 0 ? outcome : moreTelling(refusal, outcome);
+    }
+    const open = policy.providers.length == 0 || (policy.missingAllowed && !anyToken);
+    this.outcome = open ? Outcome.Accepted : refusal;
+  }
+
+  private check(provider: Provider, bytes: ArrayBuffer, now: i64): Outcome {
+    const seconds = <f64>(now / 1000);
+    const remote = provider.remote;
+    const keys = remote == null ? provider.keys : remote.keys;
+    const known = this.known;
+    const again = known != null && keys != null ? known.find(bytes, keys) : null;
+    if (again != null) {
+      if (remote != null) remote.ask(now);
+      this.token = again;
+      return checkClaims(again, provider, seconds);
+    }
+    const token = this.scratch;
+    const parsed = token.parse(bytes);
+    if (parsed != Outcome.Accepted) return parsed;
+    const claims = checkClaims(token, provider, seconds);
+    if (claims != Outcome.Accepted) return claims;
+    if (remote != null) {
+      const asked = remote.ask(now);
+      if (asked != Outcome.Accepted) return asked;
+    }
+    return keys == null ? Outcome.NoValidKeys : this.prove(token, keys);
+  }
+
+  private prove(token: Token, keys: KeySet): Outcome {
+    const outcome = keys.verify(token);
+    if (outcome != Outcome.Accepted) return outcome;
+    this.token = token;
+    const known = this.known;
+    if (known != null && known.add(token, keys)) this.scratch = new Token();
+    return outcome;
+  }
+}
