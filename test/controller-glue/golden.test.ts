@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
+import { JwtPolicy } from '../../policy/jwt.ts';
 import { consistent } from '../../controller-glue/xds/consistent.ts';
 import { buildSnapshot, snapshotJson } from '../../controller-glue/xds/snapshot.ts';
 
@@ -46,6 +47,12 @@ describe.each(sentences)('%s', (sentence) => {
     const reversed = translate(load([{ path: 'in.yaml', text: documents.toReversed().map((text) => `${text.trimEnd()}\n`).join('---\n') }]).resources);
     // Objects that are given twice are closed, but which of the two is which follows the file.
     if (sentence !== 'an-object-given-twice-closes-its-routes') expect(JSON.stringify(reversed.ir)).toBe(JSON.stringify(ir));
+  });
+
+  test('writes policies that the shared model takes as they are', () => {
+    const { ir } = translate(load([{ path: 'in.yaml', text: readFileSync(input, 'utf8') }]).resources);
+    const policies = ir.gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes.flatMap(({ jwt }) => (jwt === undefined ? [] : [jwt.policy])))));
+    for (const policy of policies) expect(JwtPolicy.parse(policy)).toEqual(policy);
   });
 
   test('makes snapshots that hold all they refer to, and prints no private key', () => {
