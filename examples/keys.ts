@@ -1,13 +1,13 @@
-// Makes what the examples need and no repository should hold: a key pair, its JWK Set, and a certificate for localhost.
+// Makes what the examples need and no repository should hold: a key pair, its JWK Set, an authority and its certificate for localhost.
 // `node examples/keys.ts [FOLDER]`, by default examples/keys; what is there already stays.
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportJWK, exportPKCS8, generateKeyPair } from 'jose';
+import { makeLocalhost } from './certificate.ts';
 
 export const DEFAULT_FOLDER = join(import.meta.dirname, 'keys');
 
-/** private.pem, jwks.json, jwks.yaml (the ConfigMap jwt-local-jwks) and, by openssl, tls.crt and tls.key. */
+/** private.pem, jwks.json, and jwks.yaml: the same keys as the ConfigMap jwt-local-jwks. */
 export async function makeKeys(folder: string): Promise<void> {
   if (existsSync(join(folder, 'jwks.yaml'))) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -18,14 +18,14 @@ export async function makeKeys(folder: string): Promise<void> {
   writeFileSync(join(folder, 'jwks.yaml'), `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: jwt-local-jwks\ndata:\n  jwks: |\n    ${jwks}\n`);
 }
 
-/** tls.crt and tls.key: a certificate for localhost that signs itself. Needs openssl. */
+/** ca.crt, and tls.crt with tls.key: a certificate of that authority for localhost and 127.0.0.1. The authority's own key is kept nowhere. */
 export function makeCertificate(folder: string): void {
   if (existsSync(join(folder, 'tls.crt'))) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  execFileSync('openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1',
-    '-keyout', join(folder, 'tls.key'), '-out', join(folder, 'tls.crt'),
-  ], { stdio: 'ignore' });
+  const { authority, localhost } = makeLocalhost();
+  writeFileSync(join(folder, 'ca.crt'), authority.certificate);
+  writeFileSync(join(folder, 'tls.key'), localhost.key, { mode: 0o600 });
+  writeFileSync(join(folder, 'tls.crt'), localhost.certificate);
 }
 
 if (import.meta.main) {
