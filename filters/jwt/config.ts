@@ -74,7 +74,11 @@ export class ConfigReader {
   private keys(node: i32, path: string, provider: Provider): void {
     this.allow(node, path, ["jwks", "keySet", "remote"]);
     const jwks = this.get(node, "jwks"), id = this.get(node, "keySet"), remote = this.get(node, "remote");
-    if ((jwks != ABSENT ? 1 : 0) + (id != ABSENT ? 1 : 0) + (remote != ABSENT ? 1 : 0) != 1) {
+    let given: i32 = 0;                     // said to be i32: inside a condition AssemblyScript would add booleans
+    if (jwks != ABSENT) given++;
+    if (id != ABSENT) given++;
+    if (remote != ABSENT) given++;
+    if (given != 1) {
       this.fail(path, "exactly one of jwks, keySet, remote is needed");
     } else if (jwks != ABSENT) {
       provider.keys = KeySet.read(this.json, jwks);

