@@ -11,6 +11,9 @@ import { GUARD, JWT } from './extensions.ts';
 /** The namespace of our metadata; filters/jwt/policies.ts reads its string leaves. */
 const METADATA = 'gatewright';
 
+/** Turns on a filter that is disabled in the chain. */
+const switchedOn = any('envoy.config.route.v3.FilterConfig', { config: {} });
+
 /** Everything but the routes, which encode-routes.ts encodes one by one. */
 export function routeTableHead({ name }: IrRouteTable): RouteConfigurationJson {
   // `Host: www.example.com:8080` is www.example.com, as with EG; the backend still gets what the client sent.
@@ -35,11 +38,16 @@ export function routeJson(route: IrRoute): RouteJson {
     match: matchJson(match),
     ...actionJson(action),
     ...metadata(action, jwt),
-    ...(jwt === undefined ? {} : jwtJson(jwt)),
+    ...(jwt === undefined ? closedJson(action) : jwtJson(jwt)),
   };
 }
 
-/** Envoy answers a direct_response with the details `direct_response` and offers no other, so the reason is where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
+/** Envoy gives a direct_response the details `direct_response` and no other: on a closed route the jwt filter answers before it, with the reason of the metadata. */
+function closedJson(action: IrAction): Pick<RouteJson, 'typedPerFilterConfig'> {
+  return action.kind === 'respond' && action.status === 500 ? { typedPerFilterConfig: { [JWT]: switchedOn } } : {};
+}
+
+/** The reason is also where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
 function metadata(action: IrAction, jwt: IrJwt | undefined): Pick<RouteJson, 'metadata'> {
   const failing = action.kind === 'respond' ? undefined : action.shares.find((share) => 'reason' in share);
   const leaves = {
@@ -91,7 +99,7 @@ function jwtJson({ id, policy }: IrJwt): Pick<RouteJson, 'typedPerFilterConfig' 
   const headers = policy.claimHeaders === 'FilterState' ? [...new Set(policy.providers.flatMap(({ claimToHeaders }) => claimToHeaders.map(({ header }) => header)))] : [];
   return {
     typedPerFilterConfig: {
-      [JWT]: any('envoy.config.route.v3.FilterConfig', { config: {} }),
+      [JWT]: switchedOn,
       [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(id)),
     },
     ...(headers.length === 0 ? {} : {

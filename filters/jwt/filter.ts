@@ -29,7 +29,7 @@ const CHALLENGE = utf8("www-authenticate");
 
 class JwtRoot extends RootContext {
   readonly fetches: Fetches = new Fetches();
-  private fromRoutes: RoutePolicies | null = null;
+  fromRoutes: RoutePolicies | null = null;
   private rules: RequestRule[] = [];
   verifier: Verifier = new Verifier(new VerifiedTokens());
   readonly allowed: Counter = new Counter("gatewright_jwt_allowed");
@@ -116,7 +116,7 @@ class JwtRequest extends HttpContext {
     const root = this.root;
     const facts = new Facts();
     const policy = root.policyFor(facts, this);
-    if (policy == null) return this.problem.length == 0 ? Action.Continue : this.unreadable();
+    if (policy == null) return this.problem.length == 0 ? Action.Continue : this.withoutPolicy();
     const verifier = root.verifier;
     verifier.verify(policy, facts, now());
     if (verifier.outcome == Outcome.Pending) {
@@ -164,6 +164,16 @@ class JwtRequest extends HttpContext {
 
   private forbid(reason: string): Action {
     return this.answer(403, "rbac_access_denied_matched_policy[" + reason + "]", "RBAC: access denied", []);
+  }
+
+  /** A route that the controller closed says why in the details; any other without a readable policy is a fault. */
+  private withoutPolicy(): Action {
+    const fromRoutes = this.root.fromRoutes;
+    let closed: ArrayBuffer | null = null;
+    if (fromRoutes != null) closed = fromRoutes.closed;
+    if (closed == null) return this.unreadable();
+    respond(500, closed, utf8(""), []);
+    return Action.StopIteration;
   }
 
   /** No readable policy on a route that is to have one: closed, and the log says why. */

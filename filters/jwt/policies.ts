@@ -14,6 +14,7 @@ import { RemoteKeys } from "./remote-keys";
 const MAX_KEPT = 4096;
 
 const ID = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", "jwt"]);
+const REASON = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", "reason"]);
 const POLICY = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", "jwt_policy"]);
 
 /** Key sets from the virtual host's metadata, where routes that share one carry it once. */
@@ -46,14 +47,18 @@ export class RoutePolicies {
   id: ArrayBuffer = new ArrayBuffer(0);
   private last: Policy | null = null;
   problem: string = "";
+  /** Why the controller closed the route of the request in hand; null: it did not. */
+  closed: ArrayBuffer | null = null;
 
   constructor(fetches: Fetches) { this.keyring = new HostKeyring(fetches); }
 
   /** The policy of the request in hand; null: none or unreadable, and `problem` says why. */
   find(): Policy | null {
     this.problem = "";
+    this.closed = null;
     const id = property(ID);
     if (id == null || id.byteLength == 0) {
+      this.closed = property(REASON);
       this.problem = "the route carries no policy";
       return null;
     }

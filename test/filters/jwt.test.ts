@@ -63,6 +63,13 @@ describe('the policy', () => {
     expect(vm.dead).toBe(false);
   });
 
+  test('that the controller could not translate says why in the details', () => {
+    const vm = load();
+    const exchange = vm.request(bearer(token(goodClaims)), { properties: { xds: { route_metadata: { filter_metadata: { gatewright: { reason: 'gatewright_policy_invalid' } } } } } });
+    expect(exchange.response).toMatchObject({ status: 500, body: '', details: 'gatewright_policy_invalid' });
+    expect(vm.logs).toEqual([]);
+  });
+
   test('is read once for an id, and anew for another', () => {
     const vm = load();
     const strict = { ...ourPolicies['plain'], authorization: { rules: [] } };
