@@ -65,7 +65,7 @@ export class EnvoyRunner {
     const child = this.#child = spawn(envoy, [
       '-c', this.#bootstrap, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', this.#adminFile, '--log-level', 'warning', '--log-format', '%v',
     ], { stdio: ['ignore', 'ignore', 'pipe'], detached: false });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => { for (const line of text.split('\n')) if (line !== '') log(line); });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => { if (!this.#stopping) for (const line of text.split('\n')) if (line !== '') log(line); });
     child.once('error', (error) => log(error.message));
     child.once('exit', (code, signal) => {
       if (this.#stopping) return;

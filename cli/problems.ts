@@ -10,7 +10,8 @@ export function problemLines(problems: readonly Problem[]): string[] {
 }
 
 function problemLine({ file, line, path, severity, message, hint, object }: Problem): string {
-  const place = file.startsWith('/') ? relative(process.cwd(), file) : file;
+  const near = relative(process.cwd(), file);
+  const place = near.startsWith('..') || !file.startsWith('/') ? file : near;
   const about = [object === undefined ? '' : objectName(object), path].filter((part) => part !== '').join(' ');
   return `${place}:${line}: ${severity}: ${about === '' ? '' : `${about}: `}${message}${hint === undefined ? '' : ` (${hint})`}`;
 }

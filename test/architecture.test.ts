@@ -1,5 +1,5 @@
 // The style guide as a program: who may import whom, how long a file may be, what it may not be called.
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -81,5 +81,16 @@ describe('files', () => {
   test('no clock, dice or network outside the edges', () => {
     const pure = sources.filter((file) => /^(policy|controller-glue)\//.test(file) && !/^controller-glue\/(sources|xds\/ads)/.test(file));
     expect(pure.filter((file) => /\b(Date\.now|Math\.random|fetch)\(/.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
+  });
+});
+
+describe('prose', () => {
+  test('names only files that exist', () => {
+    const missing = ['README.md', 'DESIGN.md', 'CHANGELOG.md', 'proxy-wasm-as/README.md'].flatMap((document) => {
+      const text = readFileSync(join(root, document), 'utf8');
+      const named = [...text.matchAll(/`((?:cli|policy|controller-glue|filters|proxy-wasm-as|examples|bench|scripts|test)\/[\w./-]+\.(?:ts|mjs|yaml|md))`/g)].map(([, path]) => path ?? '');
+      return named.filter((path) => !existsSync(join(root, path))).map((path) => `${document}: ${path}`);
+    });
+    expect(missing).toEqual([]);
   });
 });
