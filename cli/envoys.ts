@@ -1,6 +1,7 @@
 // The data plane of `up`: an ADS server on a private Unix socket, and one Envoy for every Gateway that has a listener.
 import type { Logger } from 'pino';
-import { mkdirSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import { AdsServer } from '../controller-glue/xds/ads.ts';
 import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
 import { RouteCache } from '../controller-glue/xds/encode-routes.ts';
 import { buildSnapshot } from '../controller-glue/xds/snapshot.ts';
+import { staticConfiguration } from '../controller-glue/xds/static.ts';
 import { EnvoyRunner } from './envoy-runner.ts';
 
 export interface EnvoysOptions {
@@ -58,6 +60,23 @@ export class Envoys {
       return published;
     }));
     return refusals.find((refusal) => refusal !== undefined)?.message;
+  }
+
+  /** What `envoy --mode validate` says to this state; undefined: it is good. */
+  async validate({ gateways }: Ir): Promise<string | undefined> {
+    const { envoy, folder, wasm, caFile, address } = this.#options;
+    const file = join(folder, 'validate.json');
+    for (const gateway of gateways) {
+      writeFileSync(file, JSON.stringify(staticConfiguration(gateway, { wasm, caFile, address })), { mode: 0o600 });
+      const refusal = await new Promise<string | undefined>((resolve) => {
+        execFile(envoy, ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--log-level', 'critical', '--log-format', '%v'], { timeout: 30_000 }, (error, _, stderr) => {
+          resolve(error === null ? undefined : stderr.trim().split('\n').at(-1) ?? error.message);
+        });
+      });
+      rmSync(file, { force: true });
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
   }
 
   async #start(gateway: IrGateway): Promise<void> {

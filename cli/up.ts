@@ -75,6 +75,7 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     const controller = new Controller({
       settings: { portOffset: options.portOffset, address: options.address },
       publish: (ir) => envoys.publish(ir),
+      validate: (ir) => envoys.validate(ir),
       onApplied: (state) => { showing = showing.then(() => applied(state)).catch((error: unknown) => log.error(error, 'writing the state failed')); },
     });
     await refusePortsInUse(source.initial.resources, options);

@@ -12,6 +12,9 @@ import { translate } from './translate.ts';
 /** Brings every Gateway's Envoy to this state. Resolves when they have taken it; with what they said, when one has not. */
 export type Publish = (ir: Ir) => Promise<string | undefined>;
 
+/** What Envoy would say to this state, without any Envoy in service being touched; undefined: it would take it. */
+export type Validate = (ir: Ir) => Promise<string | undefined>;
+
 export interface Applied {
   /** Counts the states that are in force. */
   readonly generation: number;
@@ -23,6 +26,7 @@ export interface Applied {
 export interface ControllerOptions {
   readonly settings: Partial<Settings>;
   readonly publish: Publish;
+  readonly validate: Validate;
   readonly onApplied: (applied: Applied) => void;
 }
 
@@ -65,10 +69,13 @@ export class Controller {
     this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...refused] });
   }
 
-  /** Finds the objects that Envoy refuses among those that changed, and publishes the state in which they are closed. */
+  /**
+   * Finds the objects that Envoy refuses among those that changed, and publishes the state in which they are closed. The tries are never
+   * published: half of a change may leave a route without its policy.
+   */
   async #withoutCulprits(resources: Resources, refusal: string): Promise<Resources> {
     const changes = differences(this.#accepted, resources);
-    const culprits = await findCulprits(changes, (made) => this.#publish(partly(this.#accepted, resources, made)));
+    const culprits = await findCulprits(changes, (made) => this.#options.validate(this.#translate(partly(this.#accepted, resources, made))));
     // Nothing that changed is to blame by itself: then all of it is.
     const blamed = culprits.size > 0 ? culprits : new Map(changes.map((key) => [key, refusal]));
     const closed = mark(resources, blamed);
@@ -76,9 +83,9 @@ export class Controller {
     return closed;
   }
 
-  #publish(resources: Resources): Promise<string | undefined> {
-    return this.#options.publish(translate(resources, this.#options.settings).ir);
-  }
+  #translate(resources: Resources): Ir { return translate(resources, this.#options.settings).ir; }
+
+  #publish(resources: Resources): Promise<string | undefined> { return this.#options.publish(this.#translate(resources)); }
 }
 
 const REFUSED = 'Envoy refuses it: ';

@@ -1,16 +1,16 @@
-// Which of several changes does Envoy refuse? Halves are tried one after the other; what is accepted stays in force.
+// Which of several changes does Envoy refuse? Halves are tried one after the other.
 
 /**
- * `accepts` publishes the state in which exactly these changes are made, and says whether Envoy took it. Returns the changes that cannot be
- * made even with only accepted ones beside them, each with Envoy's words. At most 2·log2(n) tries for each culprit.
+ * `refusal` says what is wrong with the state in which exactly these changes are made; undefined: nothing. Returns the changes that cannot be
+ * made even with only good ones beside them, each with what was said. At most 2·log2(n) tries for each culprit.
  */
-export async function findCulprits(changes: readonly string[], accepts: (made: ReadonlySet<string>) => Promise<string | undefined>): Promise<Map<string, string>> {
+export async function findCulprits(changes: readonly string[], refusal: (made: ReadonlySet<string>) => Promise<string | undefined>): Promise<Map<string, string>> {
   const culprits = new Map<string, string>();
   const made = new Set<string>();
   const search = async (some: readonly string[]): Promise<void> => {
-    const refusal = await accepts(new Set([...made, ...some]));
-    if (refusal === undefined) for (const change of some) made.add(change);
-    else if (some.length === 1 && some[0] !== undefined) culprits.set(some[0], refusal);
+    const said = await refusal(new Set([...made, ...some]));
+    if (said === undefined) for (const change of some) made.add(change);
+    else if (some.length === 1 && some[0] !== undefined) culprits.set(some[0], said);
     else {
       const half = some.length >> 1;
       await search(some.slice(0, half));
