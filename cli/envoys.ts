@@ -70,7 +70,7 @@ export class Envoys {
       writeFileSync(file, JSON.stringify(staticConfiguration(gateway, { wasm, caFile, address })), { mode: 0o600 });
       const refusal = await new Promise<string | undefined>((resolve) => {
         execFile(envoy, ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--log-level', 'critical', '--log-format', '%v'], { timeout: 30_000 }, (error, _, stderr) => {
-          resolve(error === null ? undefined : stderr.trim().split('\n').at(-1) ?? error.message);
+          resolve(error === null ? undefined : stderr.trim().split('\n').at(-1)?.replace(/^error initializing configuration '[^']*': /, '') ?? error.message);
         });
       });
       rmSync(file, { force: true });

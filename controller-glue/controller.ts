@@ -65,7 +65,7 @@ export class Controller {
     const wanted = refusal === undefined ? resources : await this.#withoutCulprits(resources, refusal);
     this.#accepted = resources;
     const { ir, statuses, problems: found } = translate(wanted, this.#options.settings);
-    const refused = Object.values(wanted).flat().flatMap((resource: Resource<unknown>) => resource.problems.filter(({ message }) => message.startsWith(REFUSED)));
+    const refused = Object.values(wanted).flat().flatMap((resource: Resource<unknown>) => resource.problems.filter(({ message }) => message === resource.refusal));
     this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...refused] });
   }
 
@@ -88,15 +88,14 @@ export class Controller {
   #publish(resources: Resources): Promise<string | undefined> { return this.#options.publish(this.#translate(resources)); }
 }
 
-const REFUSED = 'Envoy refuses it: ';
-
 /** The same resources, each culprit with a problem: translation closes what it covers and says why. */
 function mark(resources: Resources, culprits: ReadonlyMap<string, string>): Resources {
   return Object.fromEntries(Object.entries(resources).map(([list, all]: [string, readonly Resource<unknown>[]]) => [list, all.map((resource) => {
     const words = culprits.get(objectKey(resource.ref));
     if (words === undefined) return resource;
     const { file, line } = resource.source;
-    const problem: Problem = { file, line, path: '', severity: 'error', message: REFUSED + words, object: resource.ref };
-    return { ...resource, problems: [...resource.problems, problem] };
+    const refusal = `Envoy refuses it: ${words}`;
+    const problem: Problem = { file, line, path: '', severity: 'error', message: refusal, object: resource.ref };
+    return { ...resource, refusal, problems: [...resource.problems, problem] };
   })])) as unknown as Resources;
 }

@@ -36,6 +36,8 @@ export interface Resource<Spec> {
   readonly spec: Spec;
   /** The errors of this object. Whoever uses the object must not serve what they touch. */
   readonly problems: readonly Problem[];
+  /** Envoy refuses what it leads to, in these words; it is among the problems too. */
+  readonly refusal?: string;
 }
 
 export interface Resources {

@@ -18,7 +18,7 @@ export function resolveRule(resource: Resource<HttpRouteSpec>, rule: HttpRule, i
   };
   // Gateway API: no matches is one match of every path.
   const matches = (rule.matches.length === 0 ? [{ path: { type: 'PathPrefix' as const, value: '/' }, headers: [], queryParams: [] }] : rule.matches)
-    .map((each, i) => match(each, `${at}.matches[${i}]`, fault));
+    .map((each, i) => match(each, `${at}.matches[${i}]`, fault, resource.refusal));
   const backends = rule.backendRefs.map((ref, i) => resolveBackend(resource, ref, `${at}.backendRefs[${i}]`, draft));
   const unresolved = backends.flatMap((backend) => (backend.refused === undefined ? [] : [backend.refused]));
   return { index, name: rule.name, matches, invalid, unresolved, action: invalid.length > 0 ? { kind: 'respond', status: 500, reason: 'gatewright_route_invalid' } : action(backends, rule) };
@@ -44,24 +44,24 @@ function merged(shares: readonly IrShare[]): IrShare[] {
 
 type SayFault = (path: string, message: string) => void;
 
-/** What a match cannot say it leaves out: broader, for a rule that answers 500. */
-function match({ path, headers, queryParams, method }: Match, at: string, fault: SayFault): IrMatch {
+/** What a match cannot say it leaves out: broader, for a rule that answers 500. So are the patterns of a route that Envoy refused. */
+function match({ path, headers, queryParams, method }: Match, at: string, fault: SayFault, refusal: string | undefined): IrMatch {
   return {
-    path: pathMatch(path, `${at}.path.value`, fault),
+    path: pathMatch(path, `${at}.path.value`, fault, refusal),
     ...(method === undefined ? {} : { method }),
-    headers: values(headers, `${at}.headers`, true, fault),
-    query: values(queryParams, `${at}.queryParams`, false, fault),
+    headers: values(headers, `${at}.headers`, true, fault, refusal),
+    query: values(queryParams, `${at}.queryParams`, false, fault, refusal),
   };
 }
 
-function pathMatch({ type, value }: Match['path'], at: string, fault: SayFault): IrMatch['path'] {
+function pathMatch({ type, value }: Match['path'], at: string, fault: SayFault, refusal: string | undefined): IrMatch['path'] {
   switch (type) {
     case 'Exact': return { kind: 'exact', value };
     // "Trailing slashes are ignored": /foo/ and /foo are the same prefix.
     case 'PathPrefix': return { kind: 'prefix', value: value === '/' ? '/' : value.replace(/\/+$/, '') };
     case 'RegularExpression': {
-      const problem = regexProblem(value);
-      if (problem === null) return { kind: 'regex', value };
+      const problem = regexProblem(value) ?? refusal;
+      if (problem === undefined) return { kind: 'regex', value };
       fault(at, problem);
       return { kind: 'prefix', value: literalPrefix(value) };
     }
@@ -74,7 +74,7 @@ function literalPrefix(pattern: string): string {
   return pattern.includes('|') || literal === '' ? '/' : literal;
 }
 
-function values(matches: Match['headers'], at: string, foldCase: boolean, fault: SayFault): IrValueMatch[] {
+function values(matches: Match['headers'], at: string, foldCase: boolean, fault: SayFault, refusal: string | undefined): IrValueMatch[] {
   const seen = new Set<string>();
   return matches.flatMap(({ type, name, value }, i): IrValueMatch[] => {
     const key = foldCase ? name.toLowerCase() : name;
@@ -82,8 +82,8 @@ function values(matches: Match['headers'], at: string, foldCase: boolean, fault:
     if (seen.has(key)) return [];
     seen.add(key);
     if (type === 'Exact') return [{ name: key, kind: 'exact', value }];
-    const problem = regexProblem(value);
-    if (problem === null) return [{ name: key, kind: 'regex', value }];
+    const problem = regexProblem(value) ?? refusal;
+    if (problem === undefined) return [{ name: key, kind: 'regex', value }];
     fault(`${at}[${i}].value`, problem);
     return [];
   });
