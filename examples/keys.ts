@@ -1,7 +1,8 @@
 // Makes what the examples need and no repository should hold: a key pair, its JWK Set, an authority and its certificate for localhost.
-// `node examples/keys.ts [FOLDER]`, by default examples/keys; what is there already stays.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+// `node examples/keys.ts [FOLDER]`, by default examples/keys; what is there already stays, as long as the certificate is good.
+import { X509Certificate } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { exportJWK, exportPKCS8, generateKeyPair } from 'jose';
 import { makeLocalhost } from './certificate.ts';
 
@@ -20,7 +21,7 @@ export async function makeKeys(folder: string): Promise<void> {
 
 /** ca.crt, and tls.crt with tls.key: a certificate of that authority for localhost and 127.0.0.1. The authority's own key is kept nowhere. */
 export function makeCertificate(folder: string): void {
-  if (existsSync(join(folder, 'tls.crt'))) return;
+  if (existsSync(join(folder, 'ca.crt')) && !isOver(join(folder, 'tls.crt'))) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { authority, localhost } = makeLocalhost();
   writeFileSync(join(folder, 'ca.crt'), authority.certificate);
@@ -28,9 +29,11 @@ export function makeCertificate(folder: string): void {
   writeFileSync(join(folder, 'tls.crt'), localhost.certificate);
 }
 
+function isOver(certificate: string): boolean { return new X509Certificate(readFileSync(certificate)).validToDate.getTime() < Date.now() + 3_600_000; }
+
 if (import.meta.main) {
   const folder = process.argv[2] ?? DEFAULT_FOLDER;
   await makeKeys(folder);
   makeCertificate(folder);
-  console.log(`${folder}: ready`);
+  console.log(`${relative('', folder)}: ready`);
 }

@@ -1,21 +1,17 @@
-// `npm start`: the quickstart with a key pair made for this run, and the curl lines to try.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// `npm start`: the quickstart with the key pair of examples/keys (made when missing), and the curl lines to try.
 import { join } from 'node:path';
 import { main } from '../../cli/main.ts';
-import { makeKeys } from '../keys.ts';
+import { DEFAULT_FOLDER, makeKeys } from '../keys.ts';
 import { ADMIN, makeToken } from '../token.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'gatewright-quickstart-'));
-try {
-  await makeKeys(folder);
-  const good = await makeToken(ADMIN, folder);
-  const plain = await makeToken({ sub: 'john' }, folder);
-  const files = ['-f', import.meta.dirname, '-f', join(folder, 'jwks.yaml')];
-  await main(['up', ...files, '--echo', ...process.argv.slice(2)], ({ ir, admin, metrics }) => {
-    const port = ir.gateways[0]?.listeners[0]?.port;
-    const curl = `curl -i -H 'Host: www.example.com'`;
-    process.stdout.write(`
+await makeKeys(DEFAULT_FOLDER);
+const good = await makeToken(ADMIN, DEFAULT_FOLDER);
+const plain = await makeToken({ sub: 'john' }, DEFAULT_FOLDER);
+const files = ['-f', import.meta.dirname, '-f', join(DEFAULT_FOLDER, 'jwks.yaml')];
+await main(['up', ...files, '--echo', ...process.argv.slice(2)], ({ ir, admin, metrics }) => {
+  const port = ir.gateways[0]?.listeners[0]?.port;
+  const curl = `curl -i -H 'Host: www.example.com'`;
+  process.stdout.write(`
 Gatewright serves examples/quickstart at http://127.0.0.1:${port}   (Envoy's admin: ${admin}, metrics: ${metrics})
 
 TOKEN=${good}
@@ -32,7 +28,4 @@ with one that lacks the wanted claims (403, RBAC: access denied):
 
 Change a file of examples/quickstart and ask again. Ctrl-C ends everything.
 `);
-  });
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+});
