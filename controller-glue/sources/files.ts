@@ -45,7 +45,7 @@ function together(files: ReadonlyMap<string, LoadedFile>): Sourced {
 }
 
 /** When a file is looked at again that was just read, or that is not quiet yet. */
-const AGAIN_MS = 100;
+const AGAIN_MS = 50;
 
 interface Pending { timer: NodeJS.Timeout; lastEvent: number }
 
