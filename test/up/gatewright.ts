@@ -20,8 +20,10 @@ export interface GatewrightOptions {
 }
 
 const CLI = new URL('../../cli/main.ts', import.meta.url).pathname;
-// Every run gets ports of its own: listeners on port 80 … 99 come out below 32768, apart from those of other runs.
-let offset = 20_000 + (process.pid % 100) * 100;
+// Every run gets ports of its own, below the ephemeral ones: by vitest's worker, and in turn within it.
+const worker = Number(process.env['VITEST_POOL_ID'] ?? 0);
+let turn = process.pid % 45;
+const nextOffset = (): number => 12_000 + (worker % 4) * 5_000 + (turn++ % 45) * 100;
 
 export class Gatewright {
   readonly folder: string;
@@ -43,8 +45,7 @@ export class Gatewright {
     const folder = mkdtempSync(join(tmpdir(), 'gw-up-'));
     const readyFile = join(folder, '.ready.json');
     for (const [name, text] of Object.entries(files)) writeFile(join(folder, name), text);
-    const portOffset = offset;
-    offset += 100;
+    const portOffset = nextOffset();
     const child = spawn(process.execPath, [CLI, 'up', '-f', folder, '--ready-file', readyFile, '--port-offset', String(portOffset), ...(echo ? ['--echo'] : []), ...args], {
       env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
     });
