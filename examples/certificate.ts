@@ -1,4 +1,4 @@
-// Certificates for examples and tests: an authority of one's own, and what it signs. ECDSA P-256, PEM.
+// Certificates for examples and tests: an authority of one's own, and what it signs. ECDSA, PEM.
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
   AlgorithmIdentifier, AttributeTypeAndValue, AttributeValue, AuthorityKeyIdentifier, BasicConstraints, Certificate, Extension, Extensions, GeneralName, KeyUsage, KeyUsageFlags,
@@ -20,6 +20,8 @@ export interface CertificateOptions {
   readonly issuer?: Pair;
   /** May sign others. */
   readonly authority?: boolean;
+  /** An elliptic curve by OpenSSL's name; P-256 when absent. */
+  readonly curve?: string;
   /** Good from now (less an hour) for so many days; negative: over since so many days. */
   readonly days?: number;
 }
@@ -29,8 +31,8 @@ const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
 const HOUR = 3_600_000;
 
 /** A key pair and a certificate for it; `subject` is its common name. */
-export function issueCertificate(subject: string, { names = [], addresses = [], issuer, authority = false, days = 30 }: CertificateOptions = {}): Pair {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+export function issueCertificate(subject: string, { names = [], addresses = [], issuer, authority = false, curve = 'P-256', days = 30 }: CertificateOptions = {}): Pair {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: curve });
   const name = new Name([new RelativeDistinguishedName([new AttributeTypeAndValue({ type: COMMON_NAME, value: new AttributeValue({ utf8String: subject }) })])]);
   const subjectPublicKeyInfo = AsnConvert.parse(publicKey.export({ type: 'spki', format: 'der' }), SubjectPublicKeyInfo);
   const signer = issuer === undefined ? { subject: name, subjectPublicKeyInfo } : parsed(issuer).tbsCertificate;
