@@ -24,6 +24,11 @@ test('every example has a README', () => {
   expect(folders.filter((folder) => !existsSync(join(root, folder, 'README.md')))).toEqual([]);
 });
 
+test.each(['.', 'proxy-wasm-as', ...folders])('%s/README.md links to files that are there', (folder) => {
+  const links = [...readFileSync(join(root, folder, 'README.md'), 'utf8').matchAll(/\]\(([^)#]+)\)/g)].map(([, path = '']) => path).filter((path) => !path.includes('://'));
+  expect(links.filter((path) => !existsSync(join(root, folder, path)))).toEqual([]);
+});
+
 describe.each(['.', ...folders])('%s/README.md', (folder) => {
   test('prints what it says', { timeout: 180_000 }, async () => {
     const steps = readSteps(readFileSync(join(root, folder, 'README.md'), 'utf8'));

@@ -23,7 +23,7 @@ export function readSteps(markdown: string): Step[] {
 /** Programs that stay, and what they say once they are ready. Nobody needs an & in a README: these go to the background. */
 const staying: readonly { readonly command: RegExp; readonly ready: RegExp }[] = [
   { command: /^npm start\b/, ready: /Ctrl-C ends everything/ },
-  { command: /^(\w+=\S+ )*npx gatewright up\b/, ready: /"msg":"serving"/ },
+  { command: /^(\w+=\S+ )*npx gatewright up -f/, ready: /"msg":"serving"/ },
   { command: /^npx node \S*key-server\.ts\b/, ready: /^https:/m },
   { command: /^envoy /, ready: /starting main dispatch loop/ },
 ];
