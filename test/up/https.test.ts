@@ -12,7 +12,7 @@ import { documents, gateway, gatewayClass, httpRoute, service } from './manifest
 const authority = issueCertificate('test authority', { authority: true });
 const certificateFor = (...names: string[]): Pair => issueCertificate(names[0] ?? '', { names, issuer: authority });
 const pairs = {
-  a: certificateFor('a.example.com'), renewed: certificateFor('a.example.com'), b: certificateFor('b.example.com'), rest: certificateFor('*.example.com'),
+  a: certificateFor('a.example.com'), renewed: certificateFor('a.example.com'), b: certificateFor('b.example.com'), rest: certificateFor('*.rest.example.com'), special: certificateFor('special.rest.example.com'),
   granted: certificateFor('granted.example.com'), refused: certificateFor('refused.example.com'), wrong: certificateFor('wrong.example.com'),
 };
 
@@ -30,12 +30,13 @@ const grant = {
 
 const files = {
   'gateway.yaml': documents(gatewayClass, service(), gateway([
-    listener('a'), listener('b'), listener('rest', { name: 'rest-tls' }, '*.rest.example.com'), listener('wrong'),
+    listener('a'), listener('b'), listener('wrong'),
+    listener('rest', { name: 'rest-tls' }, '*.rest.example.com'), listener('special', { name: 'special-tls' }, 'special.rest.example.com'), listener('missing', { name: 'missing-tls' }, 'missing.rest.example.com'),
     listener('granted', { name: 'granted-tls', namespace: 'certificates' }), listener('refused', { name: 'refused-tls', namespace: 'certificates' }),
   ]), httpRoute('all', [{ path: { value: '/' } }], { hostnames: [] })),
   'a.yaml': documents(secret('a-tls', pairs.a)),
   'secrets.yaml': documents(
-    plainSecret('b-tls', pairs.b), plainSecret('rest-tls', pairs.rest), plainSecret('wrong-tls', { certificate: pairs.wrong.certificate, key: pairs.b.key }),
+    plainSecret('b-tls', pairs.b), plainSecret('rest-tls', pairs.rest), plainSecret('special-tls', pairs.special), plainSecret('wrong-tls', { certificate: pairs.wrong.certificate, key: pairs.b.key }),
     secret('granted-tls', pairs.granted, { namespace: 'certificates' }), secret('refused-tls', pairs.refused, { namespace: 'certificates' }), grant,
   ),
 };
@@ -91,7 +92,7 @@ async function condition(name: string, type: string): Promise<Partial<ListenerSt
 
 describe('a listener with protocol HTTPS', () => {
   test.each<[string, string, Pair]>([
-    ['from data', 'a.example.com', pairs.a], ['from stringData', 'b.example.com', pairs.b], ['of another namespace, with a ReferenceGrant', 'granted.example.com', pairs.granted],
+    ['from data', 'a.example.com', pairs.a], ['from stringData', 'b.example.com', pairs.b], ['for many names', 'x.rest.example.com', pairs.rest], ['of the more specific listener', 'special.rest.example.com', pairs.special], ['of another namespace, with a ReferenceGrant', 'granted.example.com', pairs.granted],
   ])('serves the certificate of its Secret (%s)', async (_, host, pair) => {
     expect(await served(host)).toBe(fingerprint(pair));
     expect((await get(host)).status).toBe(200);
@@ -107,6 +108,11 @@ describe('a listener with protocol HTTPS', () => {
 
   test('does not answer on its connections for a host of another listener', async () => {
     expect((await get('a.example.com', 'b.example.com')).status).toBe(404);
+    expect((await get('x.rest.example.com', 'special.rest.example.com')).status).toBe(421);
+  });
+
+  test('does not answer for a more specific listener that is at fault', async () => {
+    expect(await get('missing.rest.example.com')).toMatchObject({ status: 421 });
   });
 
   test('speaks HTTP/2 by ALPN, HTTP/1.1 otherwise', async () => {
@@ -176,7 +182,7 @@ describe('a private key', () => {
   const shown = (text: string): string[] => pieces.filter((piece) => text.includes(piece));
 
   test('is found where it is (else the tests below would find nothing)', () => {
-    expect(shown(Object.values(files).join(''))).toHaveLength(3 * 1 + 2 * 2);   // three Secrets by data, two keys by stringData
+    expect(shown(Object.values(files).join(''))).toHaveLength(3 * 1 + 3 * 2);   // three Secrets by data, three keys by stringData
   });
 
   test('never appears in what Envoy and the controller show, nor in the logs', async () => {
