@@ -63,7 +63,8 @@ export class Controller {
   async #bring({ resources, problems }: Sourced): Promise<void> {
     const refusal = await this.#publish(resources);
     const wanted = refusal === undefined ? resources : await this.#withoutCulprits(resources, refusal);
-    this.#accepted = resources;
+    // As it is in force: what is refused stays closed there, or every later change would be refused for its sake.
+    this.#accepted = wanted;
     const { ir, statuses, problems: found } = translate(wanted, this.#options.settings);
     const refused = Object.values(wanted).flat().flatMap((resource: Resource<unknown>) => resource.problems.filter(({ message }) => message === resource.refusal));
     this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...refused] });
