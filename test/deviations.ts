@@ -20,8 +20,8 @@ export const deviations: readonly Deviation[] = [
   },
   {
     what: 'a token has exactly two dots and one spelling',
-    why: 'RFC 7515 section 7.1 and RFC 4648 section 3.5; native skips empty parts, blanks and bits that no byte holds, so one token has many spellings',
-    cases: ['refuses an empty part between dots', 'refuses a dot in front', 'refuses another spelling of the same signature', 'refuses blanks inside a token'],
+    why: 'RFC 7515 section 7.1 and RFC 4648 section 3.5; native skips empty parts, padding, blanks and bits that no byte holds, so one token has many spellings',
+    cases: ['refuses an empty part between dots', 'refuses a dot in front', 'refuses another spelling of the same signature', 'refuses blanks inside a token', 'refuses padding', 'refuses padding behind the signature'],
   },
   {
     what: 'every value of a repeated query parameter is checked',

@@ -65,8 +65,8 @@ function isScopeName(name: ArrayBuffer): bool {
 }
 
 /**
- * A claim as a header value, as Envoy's claim_to_headers writes it: text as it is, integers plain, other numbers with six
- * decimals, lists and objects as Base64 of compact JSON. Null: no header (absent, null, empty, or text that holds control
+ * A claim as a header value, as Envoy's claim_to_headers writes it: text as it is, integers from 0 on plain, other numbers
+ * with six decimals, lists and objects as Base64 of compact JSON. Null: no header (absent, null, empty, or text that holds control
  * characters, which would end the header).
  */
 export function headerValue(payload: Json, path: ArrayBuffer[]): ArrayBuffer | null {
@@ -91,8 +91,8 @@ export function headerValue(payload: Json, path: ArrayBuffer[]): ArrayBuffer | n
 }
 
 function numberText(value: f64): string {
-  if (value >= 0 && value < 9007199254740992 && Math.floor(value) == value) return (<u64>value).toString();
-  if (Math.abs(value) >= 9007199254740992) return value.toString();
+  if (value >= 0 && value < 18446744073709551615.0 && Math.floor(value) == value) return (<u64>value).toString();
+  if (Math.abs(value) >= 9007199254740992.0) return value.toString();
   const negative = value < 0;
   const millionths = <u64>Math.floor(Math.abs(value) * 1e6 + 0.5);
   const decimals = (millionths % 1_000_000).toString().padStart(6, "0");

@@ -57,7 +57,7 @@ export class ConfigReader {
     for (let item = this.json.first(headers), i = 0; item != ABSENT; item = this.json.next(item, headers), i++) {
       const place = `${path}.from.headers[${i}]`;
       this.allow(item, place, ["name", "prefix"]);
-      provider.headers.push(new HeaderSource(lowerCase(this.required(item, "name", place)), lowerCase(this.json.string(this.get(item, "prefix")))));
+      provider.headers.push(new HeaderSource(lowerCase(this.required(item, "name", place)), lowerCase(this.optional(item, "prefix", place))));
     }
     provider.params = this.strings(from, "params", path + ".from");
     provider.cookies = this.strings(from, "cookies", path + ".from");
@@ -103,7 +103,7 @@ export class ConfigReader {
   private rule(node: i32, path: string, policy: Policy): Rule {
     const rule = new Rule();
     this.allow(node, path, ["name", "action", "jwt"]);
-    rule.name = text(this.json.string(this.get(node, "name")));
+    rule.name = text(this.optional(node, "name", path));
     rule.allow = this.choice(node, "action", path, "Deny", "Allow") == 1;
     if (this.get(node, "action") == ABSENT) this.fail(path + ".action", "is needed");
     const principal = this.get(node, "jwt");
@@ -169,6 +169,13 @@ export class ConfigReader {
       strings.push(this.json.string(item));
     }
     return strings;
+  }
+
+  /** Empty when the field is absent. */
+  optional(node: i32, name: string, path: string): ArrayBuffer {
+    const value = this.get(node, name);
+    if (value != ABSENT && this.json.type(value) != JsonType.String) this.fail(path + "." + name, "a string is needed");
+    return this.json.string(value);
   }
 
   private required(node: i32, name: string, path: string): ArrayBuffer {

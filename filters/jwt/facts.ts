@@ -1,8 +1,8 @@
 // What a request brings, fetched from the host when first asked for.
 import { MapType } from "../../proxy-wasm-as/assembly/abi";
-import { concat, indexOf, same, slice, utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { concat, indexOf, same, slice, text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { header, headers, property, propertyPath } from "../../proxy-wasm-as/assembly/host";
-import { byteAt } from "../../proxy-wasm-as/assembly/memory";
+import { byteAt, setByte } from "../../proxy-wasm-as/assembly/memory";
 import { Provider } from "./policy";
 import { fromCookies, fromHeader, fromQuery } from "./sources";
 
@@ -14,6 +14,8 @@ const NOTHING = new ArrayBuffer(0);
 
 /** Characters of the path that a realm shows; Envoy cuts it there too. */
 const MAX_REALM_PATH = 256;
+/** A DNS name has 253 characters at most (RFC 1035 section 2.3.4); a port may follow. */
+const MAX_REALM_HOST = 260;
 
 export class Facts {
   private pathRead: ArrayBuffer | null = null;
@@ -77,15 +79,20 @@ export class Facts {
     const path = original == null ? this.path : original;
     const query = indexOf(path, 0x3f, 0, path.byteLength);
     const shown = slice(path, 0, min(query < 0 ? path.byteLength : query, MAX_REALM_PATH));
-    const url = concat([forwarded == null ? first(SCHEME) : forwarded, utf8("://"), this.authority, shown]);
+    const url = concat([forwarded == null ? first(SCHEME) : slice(forwarded, 0, 16), utf8("://"), slice(this.authority, 0, MAX_REALM_HOST), shown]);
     // Inside a quoted string: what would end it, or is no printable ASCII, is percent-encoded.
-    let result = "";
+    const quoted = new ArrayBuffer(url.byteLength * 3);
+    let at = 0;
     for (let i = 0; i < url.byteLength; i++) {
       const c = byteAt(url, i);
-      const plain = c > 0x20 && c < 0x7f && c != 0x22 && c != 0x5c;
-      result += plain ? String.fromCharCode(c) : "%" + HEX.charAt(c >> 4) + HEX.charAt(c & 15);
+      if (c > 0x20 && c < 0x7f && c != 0x22 && c != 0x5c) setByte(quoted, at++, c);
+      else {
+        setByte(quoted, at++, 0x25);
+        setByte(quoted, at++, HEX.charCodeAt(c >> 4));
+        setByte(quoted, at++, HEX.charCodeAt(c & 15));
+      }
     }
-    return result;
+    return text(quoted, 0, at);
   }
 }
 

@@ -15,6 +15,7 @@ import { Fetches } from "./fetches";
 import { Outcome, outcomeStatus, outcomeText } from "./outcome";
 import { ConfiguredKeyring, RoutePolicies } from "./policies";
 import { Policy } from "./policy";
+import { RemoteKeys } from "./remote-keys";
 import { RequestRule, readRules } from "./rules";
 import { VerifiedTokens } from "./verified-tokens";
 import { Verifier } from "./verifier";
@@ -105,6 +106,8 @@ class JwtRequest extends HttpContext {
   /** The policy's id, which the guard compares; empty where no guard is. */
   verdict: ArrayBuffer = new ArrayBuffer(0);
   problem: string = "";
+  /** Keys that this request has been held for. */
+  private waited: RemoteKeys[] = [];
 
   constructor(id: u32, private root: JwtRoot) { super(id); }
 
@@ -118,10 +121,11 @@ class JwtRequest extends HttpContext {
     const policy = root.policyFor(facts, this);
     if (policy == null) return this.problem.length == 0 ? Action.Continue : this.withoutPolicy();
     const verifier = root.verifier;
-    verifier.verify(policy, facts, now());
+    verifier.verify(policy, facts, this.waited, now());
     if (verifier.outcome == Outcome.Pending) {
       const awaited = verifier.awaited;
       if (awaited == null) return this.refuse(Outcome.FetchFailed, facts);
+      this.waited.push(awaited);
       root.hold(this);
       root.fetches.hold(awaited, this.id);
       return Action.StopIteration;

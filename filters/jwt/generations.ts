@@ -16,7 +16,7 @@ export class Generations<T> {
   }
 
   set(key: string, value: T): void {
-    if (this.young.size >= this.limit) {
+    if (this.young.size >= this.limit && !this.young.has(key)) {
       this.old = this.young;
       this.young = new Map();
     }

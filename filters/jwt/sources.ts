@@ -69,7 +69,8 @@ function trimBlanks(bytes: ArrayBuffer, start: i32, end: i32): i32 {
   return end;
 }
 
-function percentDecoded(bytes: ArrayBuffer, start: i32, end: i32): ArrayBuffer {
+/** [start, end) with %XX decoded once; what is no escape stays. */
+export function percentDecoded(bytes: ArrayBuffer, start: i32, end: i32): ArrayBuffer {
   if (indexOf(bytes, 0x25, start, end) < 0) return slice(bytes, start, end);
   const result = new ArrayBuffer(end - start);
   let at = 0;

@@ -63,7 +63,7 @@ export class Token {
     this.kid = ABSENT;
     this.signature = new ArrayBuffer(0);
     this.signatureSize = 0;
-    this.payload.forgetNames();
+    this.payload.compact();
   }
 
   private readHeader(end: i32): Outcome {

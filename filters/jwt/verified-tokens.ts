@@ -7,7 +7,7 @@ import { Token } from "./token";
 
 /** Tokens remembered at most, on each worker; a power of two. A newer one takes the place of an older. */
 const SLOTS = 512;
-/** Longer tokens are looked at anew every time; with SLOTS it bounds the memory to some 6 MiB. */
+/** Longer tokens are looked at anew every time. A kept token takes up to six times its size: 12 MiB at the most. */
 const MAX_BYTES = 4096;
 
 class Verified {

@@ -23,8 +23,8 @@ export class Verifier {
   /** `known` null: every signature is verified. */
   constructor(private known: VerifiedTokens | null) {}
 
-  /** Sets what stands above. `now` in milliseconds since the epoch. */
-  verify(policy: Policy, facts: Facts, now: i64): void {
+  /** Sets what stands above. `waited`: the keys that this request has waited for already. `now` in milliseconds since the epoch. */
+  verify(policy: Policy, facts: Facts, waited: RemoteKeys[], now: i64): void {
     this.outcome = Outcome.VerificationFails;
     this.provider = -1;
     this.awaited = null;
@@ -37,7 +37,7 @@ export class Verifier {
       // As Envoy: the last place is looked at first, the first bad token decides, the first place's token counts.
       let outcome = Outcome.Missing;
       for (let j = tokens.length - 1; j >= 0; j--) {
-        outcome = this.check(provider, tokens[j], now);
+        outcome = this.check(provider, tokens[j], waited, now);
         if (outcome != Outcome.Accepted) break;
       }
       if (outcome == Outcome.Accepted || outcome == Outcome.Pending) {
@@ -52,7 +52,7 @@ export class Verifier {
     this.outcome = open ? Outcome.Accepted : refusal;
   }
 
-  private check(provider: Provider, bytes: ArrayBuffer, now: i64): Outcome {
+  private check(provider: Provider, bytes: ArrayBuffer, waited: RemoteKeys[], now: i64): Outcome {
     const seconds = <f64>(now / 1000);
     const remote = provider.remote;
     const keys = remote == null ? provider.keys : remote.keys;
@@ -69,7 +69,8 @@ export class Verifier {
     const claims = checkClaims(token, provider, seconds);
     if (claims != Outcome.Accepted) return claims;
     if (remote != null) {
-      const asked = remote.ask(now);
+      // Nobody waits twice for the same keys: two issuers that take turns in failing would hold a request for ever.
+      const asked = waited.includes(remote) && remote.keys == null ? Outcome.FetchFailed : remote.ask(now);
       if (asked != Outcome.Accepted) return asked;
     }
     return keys == null ? Outcome.NoValidKeys : this.prove(token, keys);

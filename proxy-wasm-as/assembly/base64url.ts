@@ -1,4 +1,4 @@
-// Base64url (RFC 4648 section 5), with or without padding, and standard Base64 for output.
+// Base64url (RFC 4648 section 5) without padding, and standard Base64 for output.
 import { byteAt, knownByte, setByte, setKnownByte } from "./memory";
 
 const INVALID: u32 = 255;
@@ -25,15 +25,12 @@ for (let c: u32 = 0; c < 256; c++) unchecked(table[c] = <u8>sextet(c));
 
 /**
  * Decodes [start, end) into `to`, which must have decodedSize() bytes. Returns the number of bytes, or -1 when the
- * input is not base64url or does not fit. Padding may be there or not; bits left over at the end must be zero (RFC 4648 section 3.5):
- * one token has one spelling.
+ * input is not base64url or does not fit. Padding is refused (RFC 7515 section 2), and bits left over at the end must be
+ * zero (RFC 4648 section 3.5): one token has one spelling.
  */
 export function decode(from: ArrayBuffer, start: i32, end: i32, to: ArrayBuffer): i32 {
   if (start < 0 || end < start || end > from.byteLength || to.byteLength < decodedSize(start, end)) return -1;
-  let stop = end;
-  while (stop > start && end - stop < 2 && byteAt(from, stop - 1) == 0x3d) stop--;
-  if (stop != end && ((end - start) & 3) != 0) return -1;
-  const whole = start + ((stop - start) & ~3);
+  const whole = start + ((end - start) & ~3);
   let at = 0;
   let i = start;
   for (; i < whole; i += 4) {
@@ -45,7 +42,7 @@ export function decode(from: ArrayBuffer, start: i32, end: i32, to: ArrayBuffer)
     setKnownByte(to, at + 2, word);
     at += 3;
   }
-  const rest = stop - whole;
+  const rest = end - whole;
   if (rest == 0) return at;
   if (rest == 1) return -1;
   const a = bits(from, i), b = bits(from, i + 1), c = rest == 3 ? bits(from, i + 2) : 0;

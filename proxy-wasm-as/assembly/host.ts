@@ -17,9 +17,9 @@ export function log(level: LogLevel, message: string): void {
   proxy_log(level, addressOf(bytes), bytes.byteLength);
 }
 
-/** Wall clock, milliseconds since the epoch. */
+/** Wall clock, milliseconds since the epoch; far in the future when the host has none: everything has expired then. */
 export function now(): i64 {
-  return proxy_get_current_time_nanoseconds(outAddress()) == Status.Ok ? <i64>(takeHostU64() / 1_000_000) : 0;
+  return proxy_get_current_time_nanoseconds(outAddress()) == Status.Ok ? <i64>(takeHostU64() / 1_000_000) : i64.MAX_VALUE / 2;
 }
 
 /** Calls onTick() every so many milliseconds; 0: never again. */

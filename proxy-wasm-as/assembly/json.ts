@@ -14,8 +14,8 @@ export const MAX_DEPTH = 100;
 export const ABSENT = -1;
 
 const ENTRY = 4;         // words of a tape entry: type, start, end, next
-const NAME = 4;          // words of an entry of the table of names: generation, object, node, nothing
-const MAX_PROBES = 256;  // an honest document needs a handful; names chosen to collide are refused
+const NAME = 4;          // words of an entry of the table of names: generation, object, node, hash
+const MAX_PROBES = 64;   // an honest document needs a handful; names chosen to collide are refused
 
 /** One parsed document. Reusable: parse() forgets the one before and keeps its memory. */
 export class Json {
@@ -312,8 +312,16 @@ export class Json {
     return value;
   }
 
-  /** Lets go of what only parsing needs. */
-  forgetNames(): void { this.names = new StaticArray<u32>(NAME * 2); }
+  /** Lets go of what only parsing needs, and of the room that larger documents before this one took. */
+  compact(): void {
+    this.names = new StaticArray<u32>(NAME * 2);
+    const bytes = new ArrayBuffer(this.size);
+    copyBytes(bytes, 0, this.bytes, 0, this.size);
+    this.bytes = bytes;
+    const tape = new StaticArray<i32>(this.count * ENTRY);
+    for (let i = 0; i < tape.length; i++) unchecked(tape[i] = this.tape[i]);
+    this.tape = tape;
+  }
 
   private clearNames(): void {
     // `"":0,` is the shortest member, so a document of n bytes has at most n / 5 + 1 names: the table stays half empty.
@@ -337,9 +345,11 @@ export class Json {
         unchecked(this.names[slot] = this.generation);
         unchecked(this.names[slot + 1] = <u32>object);
         unchecked(this.names[slot + 2] = <u32>node);
+        unchecked(this.names[slot + 3] = hash);
         return true;
       }
-      if (<i32>unchecked(this.names[slot + 1]) == object && this.sameText(<i32>unchecked(this.names[slot + 2]), node)) return false;
+      const same = unchecked(this.names[slot + 3]) == hash && <i32>unchecked(this.names[slot + 1]) == object;
+      if (same && this.sameText(<i32>unchecked(this.names[slot + 2]), node)) return false;
       slot = (slot + NAME) & mask;
     }
     return false;

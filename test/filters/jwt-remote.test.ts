@@ -96,6 +96,15 @@ describe('a fetch that fails', () => {
     expect(vm.calls).toHaveLength(1);
   });
 
+  test('two issuers that take turns in timing out do not hold a request for ever', () => {
+    const two = { providers: ['keys', 'others'].map((cluster) => ({ name: cluster, keys: { remote: { ...remote, cluster } }, from: { headers: [{ name: 'authorization', prefix: 'Bearer ' }] } })) };
+    const vm = Vm.load(WASM, { pluginConfiguration: '{"source":"route"}', upstreams: { keys: () => 'timeout', others: () => 'timeout' } });
+    const exchange = vm.request(good, { properties: { xds: { route_metadata: { filter_metadata: { gatewright: { jwt: 'two', jwt_policy: JSON.stringify(two) } } } } } });
+    vm.clock.advance(11_000);
+    expect(exchange.response?.body).toBe('Jwks remote fetch is failed');
+    expect(vm.calls).toHaveLength(2);
+  });
+
   test('a cluster that is not there yet is asked again until the time is up', () => {
     const vm = load();
     const exchange = vm.request(good, { properties });
