@@ -7,6 +7,7 @@ import type { EndpointSliceBody } from '../controller-glue/kinds/service.ts';
 /** One server a Service, so that its answer can say which Service it is. */
 export class EchoBackends {
   readonly #servers = new Map<string, Promise<Server>>();
+  readonly #slices = new Map<string, { readonly spec: unknown; readonly slice: Resource<EndpointSliceBody> }>();
   readonly #address: string;
   constructor(address = '127.0.0.1') { this.#address = address; }
 
@@ -30,11 +31,16 @@ export class EchoBackends {
     let opening = this.#servers.get(key);
     if (opening === undefined) this.#servers.set(key, opening = serve(namespace, name, this.#address));
     const { port } = (await opening).address() as AddressInfo;
-    return {
+    // The same Service has the same slice: what did not change must not look changed.
+    const known = this.#slices.get(key);
+    if (known?.spec === spec) return known.slice;
+    const slice: Resource<EndpointSliceBody> = {
       ref: { group: 'discovery.k8s.io', kind: 'EndpointSlice', namespace, name: `${name}-echo` }, apiVersion: 'discovery.k8s.io/v1',
       metadata: { name: `${name}-echo`, namespace, labels: { 'kubernetes.io/service-name': name }, annotations: {} },
       source, problems: [], spec: { addressType: 'IPv4', endpoints: [{ addresses: [this.#address] } as never], ports: spec.ports.map((each) => ({ name: each.name ?? null, port })) },
     };
+    this.#slices.set(key, { spec, slice });
+    return slice;
   }
 }
 

@@ -30,7 +30,8 @@ export class EnvoyRunner {
     writeFileSync(this.#bootstrap, JSON.stringify(this.#options.bootstrap), { mode: 0o600 });
     this.#spawn();
     for (let tries = 0; tries < 600; tries++) {
-      if (this.#child?.exitCode !== null && this.#restarts > 2) break;
+      if (this.#stopping) return;
+      if (this.#restarts > 2) break;
       if (await fetch(`${this.admin}/ready`).then(() => true, () => false)) return;
       await sleep(25);
     }
@@ -47,7 +48,7 @@ export class EnvoyRunner {
   async stop(): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((done) => child.once('exit', done));
     child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
@@ -66,13 +67,15 @@ export class EnvoyRunner {
       '-c', this.#bootstrap, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', this.#adminFile, '--log-level', 'warning', '--log-format', '%v',
     ], { stdio: ['ignore', 'ignore', 'pipe'], detached: false });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => { if (!this.#stopping) for (const line of text.split('\n')) if (line !== '') log(line); });
-    child.once('error', (error) => log(error.message));
-    child.once('exit', (code, signal) => {
-      if (this.#stopping) return;
+    let over = false;
+    const ended = (how: string): void => {
+      if (over || this.#stopping) return;
+      over = true;
       if (Date.now() - started > 60_000) this.#restarts = 0;
       const pause = RESTART_MS[Math.min(this.#restarts++, RESTART_MS.length - 1)] ?? 5_000;
-      log(`Envoy ended (${signal ?? `exit code ${code}`}); starting it again in ${pause} ms`);
-      setTimeout(() => { if (!this.#stopping) this.#spawn(); }, pause);
-    });
+      log(`Envoy ended (${how}); starting it again in ${pause} ms`);
+      setTimeout(() => { if (!this.#stopping) this.#spawn(); }, pause).unref();
+    };
+    child.once('error', ({ message }) => ended(message)).once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
   }
 }

@@ -9,6 +9,7 @@ import type { Ir, IrGateway } from '../controller-glue/ir.ts';
 import { AdsServer } from '../controller-glue/xds/ads.ts';
 import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
 import { RouteCache } from '../controller-glue/xds/encode-routes.ts';
+import { consistent } from '../controller-glue/xds/consistent.ts';
 import { buildSnapshot } from '../controller-glue/xds/snapshot.ts';
 import { staticConfiguration } from '../controller-glue/xds/static.ts';
 import { EnvoyRunner } from './envoy-runner.ts';
@@ -32,6 +33,8 @@ export class Envoys {
   readonly #runners = new Map<string, EnvoyRunner>();
   readonly #caches = new Map<string, RouteCache>();
   readonly #socket: string;
+  #started = 0;
+  #stopped = false;
 
   constructor(options: EnvoysOptions) {
     this.#options = options;
@@ -43,23 +46,30 @@ export class Envoys {
 
   /** Brings every Gateway's Envoy to this state; what Envoy said, when one refuses. */
   async publish(ir: Ir): Promise<string | undefined> {
+    if (this.#stopped) return undefined;
     const wanted = new Set(ir.gateways.map(nodeId));
+    const outcomes = await Promise.allSettled(ir.gateways.map(async (gateway) => {
+      const { wasm, caFile, address } = this.#options;
+      const id = nodeId(gateway);
+      const cache = this.#caches.get(id) ?? new RouteCache();
+      this.#caches.set(id, cache);
+      const snapshot = buildSnapshot(gateway, { wasm, caFile, address, cache });
+      const faults = consistent(gateway, snapshot);
+      if (faults.length > 0) throw new Error(`not published, since it refers to what is not there: ${faults.join('; ')}`);
+      const published = this.#ads.publish(id, snapshot);
+      await this.#start(gateway);
+      return published;
+    }));
+    // Last, so that what the others are to have does not wait for it.
     for (const [id, runner] of this.#runners) {
       if (wanted.has(id)) continue;
       this.#runners.delete(id);
       this.#caches.delete(id);
       await runner.stop();
     }
-    const refusals = await Promise.all(ir.gateways.map(async (gateway) => {
-      const { wasm, caFile, address } = this.#options;
-      const id = nodeId(gateway);
-      const cache = this.#caches.get(id) ?? new RouteCache();
-      this.#caches.set(id, cache);
-      const published = this.#ads.publish(id, buildSnapshot(gateway, { wasm, caFile, address, cache }));
-      await this.#start(gateway);
-      return published;
-    }));
-    return refusals.find((refusal) => refusal !== undefined)?.message;
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return outcomes.flatMap((outcome) => outcome.status === 'fulfilled' && outcome.value !== undefined ? [outcome.value.message] : [])[0];
   }
 
   /** What `envoy --mode validate` says to this state; undefined: it is good. */
@@ -82,7 +92,7 @@ export class Envoys {
   async #start(gateway: IrGateway): Promise<void> {
     const id = nodeId(gateway);
     if (this.#runners.has(id)) return;
-    const folder = join(this.#options.folder, `${this.#runners.size}-${gateway.name}`.slice(0, 24));
+    const folder = join(this.#options.folder, String(this.#started++));
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const { envoy, concurrency, log } = this.#options;
     const runner = new EnvoyRunner({ envoy, folder, concurrency, bootstrap: bootstrap({ nodeId: id, xdsSocketPath: this.#socket }), log: (line) => log.warn({ envoy: id }, line) });
@@ -102,6 +112,7 @@ export class Envoys {
   admin(gateway: { readonly namespace: string; readonly name: string }): string | undefined { return this.#runners.get(nodeId(gateway))?.admin; }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
     await this.#ads.close();
   }

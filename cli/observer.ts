@@ -17,7 +17,7 @@ export class Observer {
     this.#generation = gauge('gatewright_generation', 'States that have been in force so far');
     this.#problems = gauge('gatewright_problems', 'Problems of the resources in force');
     this.#server = createServer(async ({ url, method }, response) => {
-      const page = method === 'GET' ? await this.#page(url ?? '') : undefined;
+      const page = method === 'GET' ? await this.#page(url ?? '').catch(() => undefined) : undefined;
       if (page === undefined) response.writeHead(404, { 'content-type': 'text/plain' }).end('try /metrics, /status or /problems\n');
       else response.writeHead(200, { 'content-type': page.type }).end(page.body);
     });

@@ -16,6 +16,7 @@ export async function refusePortsInUse(resources: Resources, { address, portOffs
 }
 
 function bindProblem(host: string, port: number): Promise<string | undefined> {
+  if (port > 65_535) return Promise.resolve('there are no ports above 65535');
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', ({ message }) => resolve(message)).listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));

@@ -25,7 +25,7 @@ export function translateCommand({ file, to, output, portOffset, address }: Tran
     status: () => statuses,
     xds: () => ir.gateways.map((gateway) => snapshotJson(gateway, { caFile: systemCaFile(env), address })).reduce(joined, EMPTY),
   };
-  const stage = stages[to];
+  const stage = Object.hasOwn(stages, to) ? stages[to] : undefined;
   if (stage === undefined) throw new InputError(`gatewright: --to ${to}: ir, xds or status is needed`);
   if (output !== 'yaml' && output !== 'json') throw new InputError(`gatewright: -o ${output}: yaml or json is needed`);
   // Through JSON, so that secrets are redacted in YAML as well.

@@ -42,11 +42,14 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
   try {
     const echo = new EchoBackends();
     cleanups.push(() => echo.close());
-    const bring = async ({ resources, problems }: Sourced): Promise<void> => {
-      await controller.apply({ resources: options.echo ? await echo.cover(resources) : resources, problems });
+    // One after the other, so that a state that waits for a new echo server is not overtaken by an older one.
+    let covering: Promise<unknown> = Promise.resolve();
+    const bring = ({ resources, problems }: Sourced): Promise<void> => {
+      const covered = covering.then(() => options.echo ? echo.cover(resources) : resources);
+      covering = covered.catch(() => undefined);
+      return covered.then((all) => controller.apply({ resources: all, problems }));
     };
     const source = new FileSource(options.file, (sourced) => { bring(sourced).catch((error: unknown) => log.error(error, 'applying a change failed')); });
-    cleanups.push(() => source.close());
     if (source.initial.fatal) throw new InputError([...problemLines(source.initial.problems), 'gatewright: nothing is served until this is mended'].join('\n'));
 
     const envoy = await findEnvoy({ explicit: options.envoy, env, progress: (line) => log.info(line) });
@@ -56,6 +59,7 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     cleanups.push(() => envoys.stop());
     const observer = await Observer.start();
     cleanups.push(() => observer.stop());
+    cleanups.push(() => source.close());                             // the first to end: nothing new is started from here on
 
     let shown = new Set<string>();
     let first = true;

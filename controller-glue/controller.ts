@@ -44,49 +44,57 @@ export class Controller {
 
   constructor(options: ControllerOptions) { this.#options = options; }
 
-  /** Makes this the wanted state. States that are overtaken before their turn are left out. Resolves when nothing is left to do. */
+  /**
+   * Makes this the wanted state. States that are overtaken before their turn are left out; one that fails does not keep the next from its turn.
+   * Resolves when nothing is left to do; rejects with what the last state failed for.
+   */
   apply(sourced: Sourced): Promise<void> {
     this.#next = sourced;
     return this.#running ??= this.#run().finally(() => { this.#running = undefined; });
   }
 
   async #run(): Promise<void> {
-    for (let sourced = this.#take(); sourced !== undefined; sourced = this.#take()) await this.#bring(sourced);
-  }
-
-  #take(): Sourced | undefined {
-    const next = this.#next;
-    this.#next = undefined;
-    return next;
+    let failure: unknown;
+    while (this.#next !== undefined) {
+      const sourced = this.#next;
+      this.#next = undefined;
+      failure = await this.#bring(sourced).then(() => undefined, (error: unknown) => error ?? new Error('failed'));
+    }
+    if (failure !== undefined) throw failure;
   }
 
   async #bring({ resources, problems }: Sourced): Promise<void> {
     const refusal = await this.#publish(resources);
-    const wanted = refusal === undefined ? resources : await this.#withoutCulprits(resources, refusal);
-    // As it is in force: what is refused stays closed there, or every later change would be refused for its sake.
-    this.#accepted = wanted;
-    const { ir, statuses, problems: found } = translate(wanted, this.#options.settings);
-    const refused = Object.values(wanted).flat().flatMap((resource: Resource<unknown>) => resource.problems.filter(({ message }) => message === resource.refusal));
-    this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...refused] });
+    const inForce = refusal === undefined ? { resources, refused: [] } : await this.#withoutCulprits(resources, refusal);
+    // What is marked as refused stays so in here: it is tried again with the next change, and nothing else is blamed for it.
+    this.#accepted = inForce.resources;
+    const { ir, statuses, problems: found } = translate(inForce.resources, this.#options.settings);
+    this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...inForce.refused] });
   }
 
   /**
    * Finds the objects that Envoy refuses among those that changed, and publishes the state in which they are closed. The tries are never
    * published: half of a change may leave a route without its policy.
    */
-  async #withoutCulprits(resources: Resources, refusal: string): Promise<Resources> {
+  async #withoutCulprits(resources: Resources, refusal: string): Promise<{ readonly resources: Resources; readonly refused: readonly Problem[] }> {
     const changes = differences(this.#accepted, resources);
     const culprits = await findCulprits(changes, (made) => this.#options.validate(this.#translate(partly(this.#accepted, resources, made))));
-    // Nothing that changed is to blame by itself: then all of it is.
-    const blamed = culprits.size > 0 ? culprits : new Map(changes.map((key) => [key, refusal]));
-    const closed = mark(resources, blamed);
-    await this.#publish(closed);
-    return closed;
+    // Where nothing that changed is to blame by itself, or closing it does not help, all of it is.
+    const all = new Map(changes.map((key) => [key, refusal]));
+    for (const blamed of culprits.size > 0 ? [culprits, all] : [all]) {
+      const closed = mark(resources, blamed);
+      if ((await this.#publish(closed)) === undefined) return { resources: closed, refused: refusals(closed) };
+    }
+    throw new Error(`Envoy refuses every form of this state and keeps what it has: ${refusal}`);
   }
 
   #translate(resources: Resources): Ir { return translate(resources, this.#options.settings).ir; }
 
   #publish(resources: Resources): Promise<string | undefined> { return this.#options.publish(this.#translate(resources)); }
+}
+
+function refusals(resources: Resources): Problem[] {
+  return Object.values(resources).flat().flatMap((resource: Resource<unknown>) => resource.problems.filter(({ message }) => message === resource.refusal));
 }
 
 /** The same resources, each culprit with a problem: translation closes what it covers and says why. */

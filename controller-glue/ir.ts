@@ -55,7 +55,7 @@ export interface IrRoute {
 }
 
 export interface IrMatch {
-  readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string };
+  readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly standIn?: true };   // standIn: closes what a pattern that Envoy refuses could match
   readonly method?: string;
   readonly headers: readonly IrValueMatch[];
   readonly query: readonly IrValueMatch[];

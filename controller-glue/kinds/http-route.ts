@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../../policy/duration.ts';
 import { group, hostname, kind, namespaceName, objectName, portNumber, sectionName } from './names.ts';
+import { regexProblem } from '../regex-problem.ts';
 import { notSupported } from './not-supported.ts';
 
 const headerName = z.string().min(1).max(256).regex(/^[A-Za-z0-9!#$%&'*+\-.^_|~]+$/, 'must be a header name');
@@ -19,7 +20,7 @@ const PathMatch = z.strictObject({
   type: z.enum(['Exact', 'PathPrefix', 'RegularExpression']).default('PathPrefix'),
   value: z.string().min(1).max(1024).default('/'),
 }).superRefine(({ type, value }, context) => {
-  const problem = type === 'RegularExpression' ? null : pathProblem(value);
+  const problem = type === 'RegularExpression' ? regexProblem(value) : pathProblem(value);
   if (problem !== null) context.addIssue({ code: 'custom', path: ['value'], message: problem });
 });
 
@@ -27,6 +28,9 @@ const ValueMatch = z.strictObject({
   type: z.enum(['Exact', 'RegularExpression']).default('Exact'),
   name: headerName,
   value: z.string().min(1).max(4096),
+}).superRefine(({ type, value }, context) => {
+  const problem = type === 'RegularExpression' ? regexProblem(value) : null;
+  if (problem !== null) context.addIssue({ code: 'custom', path: ['value'], message: problem });
 });
 
 const Match = z.strictObject({

@@ -121,8 +121,9 @@ function named(value: unknown, name: string, namespace: string): unknown {
 }
 
 function unknownKind(group: string, kind: string, at: Path): Readings {
-  if (harmlessKinds[group]?.includes(kind) === true) return NOTHING;
-  const inGroup = [...kinds.filter((each) => each.group === group).map((each) => each.kind), ...(harmlessKinds[group] ?? [])];
+  const harmless = Object.hasOwn(harmlessKinds, group) ? harmlessKinds[group] ?? [] : [];
+  if (harmless.includes(kind)) return NOTHING;
+  const inGroup = [...kinds.filter((each) => each.group === group).map((each) => each.kind), ...harmless];
   const close = nearest(kind, inGroup);
   const elsewhere = kinds.find((each) => each.kind === kind);
   const hint = elsewhere !== undefined ? `did you mean apiVersion ${apiVersionOf(elsewhere)}?` : close === undefined ? undefined : `did you mean ${close}?`;

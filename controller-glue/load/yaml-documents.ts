@@ -80,7 +80,7 @@ class Plain {
     if (isScalar(node)) return this.#scalar(node.value, node, path);
     if (isAlias(node)) {
       const target = this.#aliases.get(node) ?? this.#anchors.get(node.source);
-      if (target === undefined) throw new Refused(`there is no anchor &${node.source}`, node, path);
+      if (target === undefined) throw new Refused('an alias to an anchor that is not there (a text that begins with * needs quotes)', node, path);
       this.#aliases.set(node, target);
       return this.#value(target, path, depth + 1);
     }

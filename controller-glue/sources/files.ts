@@ -1,6 +1,6 @@
 // Resources from files and folders. Fails closed: what is half written, or no longer parses, changes nothing that is served.
 import { type FSWatcher, watch } from 'chokidar';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type DocumentCache, type LoadedFile, loadFile } from '../load/load-file.ts';
 import { merge } from '../load/merge.ts';
@@ -16,17 +16,22 @@ const SETTLE_MS = 8;
 /** How long a file must have been quiet before a change that takes something away (an object, a field) is believed. */
 const QUIET_MS = 1_000;
 
-/** Files that `paths` mean: themselves, and every .yaml, .yml and .json below a folder, hidden ones left out. Sorted. */
+/** Files that `paths` mean: themselves, and every .yaml, .yml and .json below a folder, hidden ones left out. Sorted, each once, links followed once. */
 export function listFiles(paths: readonly string[]): string[] {
-  return [...new Set(paths.flatMap((path) => statSync(path).isDirectory() ? below(path) : [resolve(path)]))];
+  const seen = new Set<string>();
+  return [...new Set(paths.flatMap((path) => statSync(path).isDirectory() ? below(resolve(path), seen) : [resolve(path)]))];
 }
 
-function below(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).sort((a, b) => a.name < b.name ? -1 : 1).flatMap((entry) => {
-    const path = join(resolve(folder), entry.name);
-    if (entry.name.startsWith('.')) return [];
-    if (entry.isDirectory() || (entry.isSymbolicLink() && statSync(path).isDirectory())) return below(path);
-    return isManifest(entry.name) ? [path] : [];
+function below(folder: string, seen: Set<string>): string[] {
+  const real = realpathSync(folder);
+  if (seen.has(real)) return [];
+  seen.add(real);
+  return readdirSync(folder).filter((name) => !name.startsWith('.')).sort().flatMap((name) => {
+    const path = join(folder, name);
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats?.isDirectory() === true) return below(path, seen);
+    // A link that leads nowhere is listed: it is for reading to say so. Pipes and sockets are nobody's manifests.
+    return isManifest(name) && stats?.isFile() !== false ? [path] : [];
   });
 }
 
@@ -34,8 +39,23 @@ function isManifest(name: string): boolean { return /\.(ya?ml|json)$/.test(name)
 
 /** The files at one moment; `fatal`: at start, nothing may be served from them. */
 export function readFiles(paths: readonly string[], cache: DocumentCache = new Map()): Sourced & { readonly fatal: boolean; readonly files: ReadonlyMap<string, LoadedFile> } {
-  const files = new Map(listFiles(paths).map((path) => [path, loadFile(path, readFileSync(path, 'utf8'), cache)]));
+  const files = new Map(listFiles(paths).map((path) => [path, readOne(path, cache) ?? unreadable(path, 'it is gone')]));
   return { ...together(files), fatal: [...files.values()].some(({ fatal }) => fatal), files };
+}
+
+/** A file as it is now; undefined only when it is not there. Whatever else keeps it from being read is a problem of it. */
+function readOne(path: string, cache: DocumentCache): LoadedFile | undefined {
+  try {
+    if (!statSync(path).isFile()) return unreadable(path, 'it is no regular file');
+    return loadFile(path, readFileSync(path, 'utf8'), cache);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : unreadable(path, message);
+  }
+}
+
+function unreadable(path: string, why: string): LoadedFile {
+  return { path, objects: [], fatal: true, problems: [{ file: path, line: 1, path: '', severity: 'error', message: `cannot be read: ${why}` }] };
 }
 
 function together(files: ReadonlyMap<string, LoadedFile>): Sourced {
@@ -47,6 +67,9 @@ function together(files: ReadonlyMap<string, LoadedFile>): Sourced {
 /** When a file is looked at again that was just read, or that is not quiet yet. */
 const AGAIN_MS = 50;
 
+/** How often everything is looked at, whatever the watchers say. */
+const RESCAN_MS = 2_000;
+
 interface Pending { timer: NodeJS.Timeout; lastEvent: number }
 
 /** Watches files and folders; `onChange` gets everything again whenever something of it changed. */
@@ -57,6 +80,8 @@ export class FileSource {
   readonly #files: Map<string, LoadedFile>;
   readonly #pending = new Map<string, Pending>();
   readonly #watchers: FSWatcher[] = [];
+  readonly #stamps = new Map<string, string>();
+  #scanner: NodeJS.Timeout | undefined;
   readonly initial: Sourced & { readonly fatal: boolean };
 
   constructor(paths: readonly string[], onChange: (sourced: Sourced) => void) {
@@ -82,10 +107,12 @@ export class FileSource {
     await Promise.all(this.#watchers.map((watcher) => new Promise<void>((done) => watcher.once('ready', done))));
     for (const watcher of this.#watchers) watcher.on('all', (_, path) => { if (isManifest(path) || files.includes(path)) this.#schedule(path, SETTLE_MS, true); });
     // What changed between the first reading and now.
-    for (const path of new Set([...this.#files.keys(), ...listFiles(this.#paths)])) this.#schedule(path, 0, true);
+    this.#rescan();
+    this.#scanner = setInterval(() => this.#rescan(), RESCAN_MS);
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#scanner);
     for (const { timer } of this.#pending.values()) clearTimeout(timer);
     this.#pending.clear();
     await Promise.all(this.#watchers.map((watcher) => watcher.close()));
@@ -106,21 +133,40 @@ export class FileSource {
   #read(path: string): void {
     const lastEvent = this.#pending.get(path)?.lastEvent ?? 0;
     const stamp = stampOf(path);
+    this.#stamps.set(path, stamp);
     // Watchers drop events that come close together: look once more, a moment later.
     this.#pending.set(path, { lastEvent, timer: setTimeout(() => stampOf(path) === stamp ? this.#pending.delete(path) : this.#schedule(path, 0, true), AGAIN_MS) });
     const before = this.#files.get(path);
-    const text = textOf(path);
-    const after = text === undefined ? undefined : loadFile(path, text, this.#cache);
+    const after = readOne(path, this.#cache);
     if (before === after || (before !== undefined && after !== undefined && unchanged(before, after))) return;
     if (before !== undefined && takesAway(before, after) && (Date.now() - lastEvent < QUIET_MS || hasWriter(path))) {
       this.#schedule(path, AGAIN_MS, false);
       return;
     }
-    if (after === undefined) this.#files.delete(path);
-    // A file that no longer parses keeps its last good objects and shows what is wrong.
-    else if (after.fatal && before !== undefined) this.#files.set(path, { ...before, problems: after.problems });
-    else this.#files.set(path, after);
+    if (after === undefined) this.#forget(path);
+    // A file that no longer loads keeps its last good objects and shows what is wrong; a new one has none yet.
+    else if (after.fatal) this.#files.set(path, { ...after, objects: before?.objects ?? [] });
+    else {
+      // The same objects from a file that is gone: it was renamed, and they are not given twice.
+      if (before === undefined) for (const [old, file] of this.#files) if (stampOf(old) === '' && !takesAway(file, after)) this.#forget(old);
+      this.#files.set(path, after);
+    }
     this.#onChange(together(this.#files));
+  }
+
+  #forget(path: string): void {
+    this.#files.delete(path);
+    this.#cache.delete(path);
+    this.#stamps.delete(path);
+  }
+
+  /** Everything once more, by its stamps: what watchers cannot see is a folder that was replaced. */
+  #rescan(): void {
+    let listed: string[] = [];
+    try { listed = listFiles(this.#paths); } catch { /* a folder is gone: its files are looked at one by one */ }
+    for (const path of new Set([...listed, ...this.#files.keys()])) {
+      if (!this.#pending.has(path) && stampOf(path) !== this.#stamps.get(path)) this.#schedule(path, 0, true);
+    }
   }
 }
 
@@ -130,9 +176,6 @@ function unchanged(before: LoadedFile, after: LoadedFile): boolean {
     && before.objects.every(({ resource }, i) => resource.spec === after.objects[i]?.resource.spec && resource.source.line === after.objects[i]?.resource.source.line);
 }
 
-function textOf(path: string): string | undefined {
-  try { return readFileSync(path, 'utf8'); } catch { return undefined; }
-}
 /** Changes whenever the file does. */
 function stampOf(path: string): string {
   try {

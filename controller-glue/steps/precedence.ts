@@ -11,7 +11,9 @@ export function inOrder(routes: readonly TableRoute[]): TableRoute['route'][] {
 }
 
 function before(a: IrMatch, b: IrMatch): number {
-  return PATH_ORDER[a.path.kind] - PATH_ORDER[b.path.kind]
+  // What stands in for a pattern is broader than it, and closed: nothing may go before it.
+  return Number(b.path.standIn ?? false) - Number(a.path.standIn ?? false)
+    || PATH_ORDER[a.path.kind] - PATH_ORDER[b.path.kind]
     || length(b) - length(a)                                                      // … the longest path, …
     || Number(b.method !== undefined) - Number(a.method !== undefined)            // … a method, …
     || b.headers.length - a.headers.length                                        // … the most headers, …

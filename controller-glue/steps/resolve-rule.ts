@@ -4,7 +4,6 @@ import type { Draft, DraftRule } from '../draft.ts';
 import type { IrAction, IrMatch, IrShare, IrValueMatch } from '../ir.ts';
 import type { HttpRouteSpec, HttpRule, Match } from '../kinds/http-route.ts';
 import { problemAt } from '../problem-at.ts';
-import { regexProblem } from '../regex-problem.ts';
 import type { Resource } from '../resources.ts';
 import { resolveBackend } from './resolve-backend.ts';
 import type { Backend } from './resolve-backend.ts';
@@ -60,17 +59,16 @@ function pathMatch({ type, value }: Match['path'], at: string, fault: SayFault, 
     // "Trailing slashes are ignored": /foo/ and /foo are the same prefix.
     case 'PathPrefix': return { kind: 'prefix', value: value === '/' ? '/' : value.replace(/\/+$/, '') };
     case 'RegularExpression': {
-      const problem = regexProblem(value) ?? refusal;
-      if (problem === undefined) return { kind: 'regex', value };
-      fault(at, problem);
-      return { kind: 'prefix', value: literalPrefix(value) };
+      if (refusal === undefined) return { kind: 'regex', value };
+      fault(at, refusal);
+      return { kind: 'prefix', value: literalPrefix(value), standIn: true };
     }
   }
 }
 
 /** The path elements that everything a pattern could match begins with: what is closed in its place. */
 function literalPrefix(pattern: string): string {
-  const literal = /^(?:\/[A-Za-z0-9_~-]+)*(?=\/)/.exec(pattern)?.[0] ?? '';
+  const literal = /^(?:\/[A-Za-z0-9_~-]+)*(?=\/[^?*{])/.exec(pattern)?.[0] ?? '';
   return pattern.includes('|') || literal === '' ? '/' : literal;
 }
 
@@ -82,9 +80,8 @@ function values(matches: Match['headers'], at: string, foldCase: boolean, fault:
     if (seen.has(key)) return [];
     seen.add(key);
     if (type === 'Exact') return [{ name: key, kind: 'exact', value }];
-    const problem = regexProblem(value) ?? refusal;
-    if (problem === undefined) return [{ name: key, kind: 'regex', value }];
-    fault(`${at}[${i}].value`, problem);
+    if (refusal === undefined) return [{ name: key, kind: 'regex', value }];
+    fault(`${at}[${i}].value`, refusal);
     return [];
   });
 }

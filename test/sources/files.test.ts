@@ -1,5 +1,6 @@
 // Files as users and programs write them: replaced, edited in place, truncated and slowly rewritten, broken, deleted.
-import { appendFileSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync, writeSync, closeSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync, closeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -114,6 +115,56 @@ test('a file that no longer parses keeps its last good objects and shows the pro
 test('at start such a file is fatal', async () => {
   writeFileSync(file('p.yaml'), `${policy}\n  x: [`);
   expect((await start()).initial.fatal).toBe(true);
+});
+
+test('a new file that does not load is not served in parts', async () => {
+  writeFileSync(file('a.yaml'), route('a'));
+  await start();
+  writeFileSync(file('b.yaml'), `${route('b')}---\n${policy.replace('SecurityPolicy', 'SecurityPolicies')}`);
+  await until(() => (seen.at(-1)?.problems.length ?? 0) > 0);
+  expect(last()).toEqual(['a']);
+});
+
+test('a file that can no longer be read keeps its last good objects and shows why', async () => {
+  writeFileSync(file('p.yaml'), policy);
+  await start();
+  rmSync(file('p.yaml'));
+  mkdirSync(file('p.yaml'));
+  await until(() => (seen.at(-1)?.problems.length ?? 0) > 0);
+  expect(last()).toEqual(['p']);
+  expect(seen.at(-1)?.problems[0]?.message).toMatch(/cannot be read/);
+});
+
+test('a folder that is replaced as a whole is read anew', async () => {
+  mkdirSync(file('live'));
+  mkdirSync(file('next'));
+  writeFileSync(file('live/a.yaml'), route('a'));
+  writeFileSync(file('next/a.yaml'), route('b'));
+  await start(file('live'));
+  renameSync(file('live'), file('old'));
+  renameSync(file('next'), file('live'));
+  await until(() => last().join() === 'b');
+  writeFileSync(file('live/a.yaml'), `${route('b')}---\n${route('c')}`);
+  await until(() => last().join() === 'b,c');
+});
+
+test('a renamed file is never given twice', async () => {
+  writeFileSync(file('a.yaml'), route('a'));
+  await start();
+  renameSync(file('a.yaml'), file('z.yaml'));
+  await sleep(1_400);
+  expect(seen.flatMap(({ problems }) => problems)).toEqual([]);
+  for (const state of seen) expect(names(state)).toEqual(['a']);
+});
+
+test('pipes, links to nowhere and links in a circle are no trap', async () => {
+  execFileSync('mkfifo', [file('pipe.yaml')]);
+  symlinkSync('nowhere', file('link.yaml'));
+  symlinkSync('.', file('circle'));
+  writeFileSync(file('a.yaml'), route('a'));
+  const { initial } = await start();
+  expect(names(initial)).toEqual(['a']);
+  expect(initial.problems.map(({ message }) => message)).toEqual([expect.stringMatching(/cannot be read/)]);
 });
 
 test('deleting a file lifts what it held, after it stayed away', async () => {

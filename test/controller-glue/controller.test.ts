@@ -1,0 +1,98 @@
+// What is in force after Envoy refuses something, and after the next change, with an Envoy that says no to what the test names.
+import { describe, expect, test } from 'vitest';
+import { type Applied, Controller } from '../../controller-glue/controller.ts';
+import type { Ir } from '../../controller-glue/ir.ts';
+import { load } from '../../controller-glue/load.ts';
+import { base, documents, httpRoute, securityPolicy } from '../up/manifests.ts';
+
+const routesOf = ({ gateways }: Ir): Map<string, string> => new Map(gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) =>
+  routes.map(({ name, action, jwt }) => [name.split('/')[2] ?? '', jwt === undefined ? action.kind : 'policy'] as const)))));
+
+/** An Envoy that refuses a table in which one of these routes forwards, and keeps what it has. */
+class Fake {
+  inForce = new Map<string, string>();
+  published = 0;
+  applied: Applied[] = [];
+  readonly controller: Controller;
+  constructor(refused: (routes: Map<string, string>) => string | undefined) {
+    const says = async (ir: Ir): Promise<string | undefined> => refused(routesOf(ir));
+    this.controller = new Controller({
+      settings: {}, validate: says, onApplied: (state) => this.applied.push(state),
+      publish: async (ir) => {
+        this.published++;
+        const refusal = await says(ir);
+        if (refusal === undefined) this.inForce = routesOf(ir);
+        return refusal;
+      },
+    });
+  }
+  apply(...objects: readonly object[]): Promise<void> {
+    // Each object a document of its own cache, as the files source would give them: what is the same is the same object.
+    const resources = load([{ path: 'a.yaml', text: `${base}\n---\n${documents(...objects)}` }], this.#cache).resources;
+    return this.controller.apply({ resources, problems: [] });
+  }
+  readonly #cache = new Map();
+  get problems(): string[] { return this.applied.at(-1)?.problems.map(({ object, message }) => `${object?.kind} ${object?.name}: ${message}`) ?? []; }
+}
+
+const bad = httpRoute('bad'), good = httpRoute('good');
+const deny = securityPolicy('good', { authorization: { defaultAction: 'Deny' } });
+
+describe('an object that Envoy refuses', () => {
+  const refusesBad = (): Fake => new Fake((routes) => routes.get('bad') === 'forward' ? 'bad route' : undefined);
+
+  test('is closed and named, and the rest of its change is in force', async () => {
+    const envoy = refusesBad();
+    await envoy.apply(good);
+    await envoy.apply(good, bad, httpRoute('more'));
+    expect(Object.fromEntries(envoy.inForce)).toEqual({ good: 'forward', more: 'forward', bad: 'respond' });
+    expect(envoy.problems).toEqual([expect.stringContaining('HTTPRoute bad: Envoy refuses it: bad route')]);
+  });
+
+  test('keeps nothing that comes later from being in force, and is the one that is blamed', async () => {
+    const envoy = refusesBad();
+    await envoy.apply(good);
+    await envoy.apply(good, bad);
+    await envoy.apply(good, bad, deny);
+    expect(Object.fromEntries(envoy.inForce)).toEqual({ good: 'policy', bad: 'respond' });
+    expect(envoy.problems).toEqual([expect.stringContaining('HTTPRoute bad: Envoy refuses it')]);
+    await envoy.apply(good, deny);
+    expect(Object.fromEntries(envoy.inForce)).toEqual({ good: 'policy' });
+    expect(envoy.problems).toEqual([]);
+  });
+
+  test('is served as soon as Envoy takes it', async () => {
+    let strict = true;
+    const envoy = new Fake((routes) => strict && routes.get('bad') === 'forward' ? 'bad route' : undefined);
+    await envoy.apply(good, bad);
+    strict = false;
+    await envoy.apply(good, bad, httpRoute('more'));
+    expect(envoy.inForce.get('bad')).toBe('forward');
+  });
+});
+
+describe('a state that cannot be brought about', () => {
+  test('is not called applied', async () => {
+    const envoy = new Fake(() => 'anything');
+    await expect(envoy.apply(good)).rejects.toThrow('Envoy refuses every form of this state and keeps what it has: anything');
+    expect(envoy.applied).toEqual([]);
+  });
+
+  test('does not keep the next one from its turn', async () => {
+    let calls = 0;
+    const applied: Applied[] = [];
+    const controller = new Controller({
+      settings: {}, validate: async () => undefined, onApplied: (state) => applied.push(state),
+      publish: async () => {
+        if (++calls === 1) throw new Error('no Envoy');
+        return undefined;
+      },
+    });
+    const resources = (...objects: readonly object[]) => ({ resources: load([{ path: 'a.yaml', text: `${base}\n---\n${documents(...objects)}` }]).resources, problems: [] });
+    const first = controller.apply(resources(good));
+    const second = controller.apply(resources(good, deny));
+    await Promise.allSettled([first, second]);
+    expect(applied).toHaveLength(1);
+    expect(routesOf(applied[0]?.ir ?? { gateways: [] }).get('good')).toBe('policy');
+  });
+});
