@@ -12,6 +12,8 @@ export interface EnvoyOptions {
   readonly bootstrap: unknown;
   readonly concurrency: number;
   readonly log: (line: string) => void;
+  /** It died and is back, its admin interface on another port. */
+  readonly restarted: () => void;
 }
 
 /** Pause before a dead Envoy is started again: doubles up to the last, back to the first after a minute of life. */
@@ -59,6 +61,12 @@ export class EnvoyRunner {
   get #bootstrap(): string { return join(this.#options.folder, 'bootstrap.json'); }
   get #adminFile(): string { return join(this.#options.folder, 'admin'); }
 
+  async #respawn(): Promise<void> {
+    this.#spawn();
+    while (!this.#stopping && !(await fetch(`${this.admin}/ready`).then(() => true, () => false))) await sleep(25);
+    if (!this.#stopping) this.#options.restarted();
+  }
+
   #spawn(): void {
     rmSync(this.#adminFile, { force: true });
     const { envoy, concurrency, log } = this.#options;
@@ -74,7 +82,7 @@ export class EnvoyRunner {
       if (Date.now() - started > 60_000) this.#restarts = 0;
       const pause = RESTART_MS[Math.min(this.#restarts++, RESTART_MS.length - 1)] ?? 5_000;
       log(`Envoy ended (${how}); starting it again in ${pause} ms`);
-      setTimeout(() => { if (!this.#stopping) this.#spawn(); }, pause).unref();
+      setTimeout(() => { if (!this.#stopping) void this.#respawn(); }, pause).unref();
     };
     child.once('error', ({ message }) => ended(message)).once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
   }

@@ -23,6 +23,8 @@ export interface EnvoysOptions {
   readonly wasm: { readonly jwt: Uint8Array };
   readonly caFile: string;
   readonly log: Logger;
+  /** An Envoy that died is back, its admin interface on another port. */
+  readonly restarted: () => void;
 }
 
 const nodeId = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string => `${namespace}/${name}`;
@@ -94,8 +96,8 @@ export class Envoys {
     if (this.#runners.has(id)) return;
     const folder = join(this.#options.folder, String(this.#started++));
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { envoy, concurrency, log } = this.#options;
-    const runner = new EnvoyRunner({ envoy, folder, concurrency, bootstrap: bootstrap({ nodeId: id, xdsSocketPath: this.#socket }), log: (line) => log.warn({ envoy: id }, line) });
+    const { envoy, concurrency, log, restarted } = this.#options;
+    const runner = new EnvoyRunner({ envoy, folder, concurrency, restarted, bootstrap: bootstrap({ nodeId: id, xdsSocketPath: this.#socket }), log: (line) => log.warn({ envoy: id }, line) });
     this.#runners.set(id, runner);
     await runner.start();
   }
@@ -104,7 +106,7 @@ export class Envoys {
   async serving({ gateways }: Ir): Promise<void> {
     const ports = gateways.flatMap(({ listeners }) => listeners.map(({ port }) => port));
     await Promise.all(ports.map(async (port) => {
-      for (let tries = 0; tries < 400 && !(await accepts(this.#options.address, port)); tries++) await sleep(25);
+      for (let tries = 0; tries < 400 && !this.#stopped && !(await accepts(this.#options.address, port)); tries++) await sleep(25);
     }));
   }
 

@@ -55,7 +55,7 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     const envoy = await findEnvoy({ explicit: options.envoy, env, progress: (line) => log.info(line) });
     const folder = mkdtempSync(join(tmpdir(), 'gatewright-'));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: { jwt: readFileSync(WASM) }, caFile: systemCaFile(env), log });
+    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: { jwt: readFileSync(WASM) }, caFile: systemCaFile(env), log, restarted: () => inTurn(writeReady) });
     cleanups.push(() => envoys.stop());
     const observer = await Observer.start();
     cleanups.push(() => observer.stop());
@@ -63,24 +63,30 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
 
     let shown = new Set<string>();
     let first = true;
+    let inForce: Applied | undefined;
+    const writeReady = (): void => {
+      if (options.readyFile !== undefined && inForce !== undefined) writeReadyFile(options.readyFile, inForce, { address: options.address, admin: (gateway) => envoys.admin(gateway), metrics: observer.url });
+    };
     const applied = async (state: Applied): Promise<void> => {
       const lines = problemLines(state.problems);
       for (const line of lines) if (!shown.has(line)) log.warn(line);
       shown = new Set(lines);
       observer.show(state);
       await envoys.serving(state.ir);
-      if (options.readyFile !== undefined) writeReadyFile(options.readyFile, state, { address: options.address, admin: (gateway) => envoys.admin(gateway), metrics: observer.url });
+      inForce = state;
+      writeReady();
       log.info({ generation: state.generation, problems: lines.length }, first ? 'serving' : 'change in force');
       if (first) onReady?.({ ir: state.ir, admin: state.ir.gateways.map((gateway) => envoys.admin(gateway)).find((url) => url !== undefined), metrics: observer.url });
       first = false;
       releaseMemoryWhenIdle();
     };
     let showing = Promise.resolve();
+    const inTurn = (show: () => void | Promise<void>): void => { showing = showing.then(show).catch((error: unknown) => log.error(error, 'writing the state failed')); };
     const controller = new Controller({
       settings: { portOffset: options.portOffset, address: options.address },
       publish: (ir) => envoys.publish(ir),
       validate: (ir) => envoys.validate(ir),
-      onApplied: (state) => { showing = showing.then(() => applied(state)).catch((error: unknown) => log.error(error, 'writing the state failed')); },
+      onApplied: (state) => inTurn(() => applied(state)),
     });
     await refusePortsInUse(source.initial.resources, options);
     await envoys.listen();

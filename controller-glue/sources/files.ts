@@ -82,6 +82,7 @@ export class FileSource {
   readonly #watchers: FSWatcher[] = [];
   readonly #stamps = new Map<string, string>();
   #scanner: NodeJS.Timeout | undefined;
+  #closed = false;
   readonly initial: Sourced & { readonly fatal: boolean };
 
   constructor(paths: readonly string[], onChange: (sourced: Sourced) => void) {
@@ -94,6 +95,7 @@ export class FileSource {
 
   /** Begins to watch; resolves when no later change can be missed. */
   async watch(): Promise<void> {
+    if (this.#closed) return;                                        // a signal came while the first state was brought
     const folders = this.#paths.filter(isFolder);
     const files = this.#paths.filter((path) => !isFolder(path));
     const options = { ignoreInitial: true, atomic: false } as const;
@@ -105,6 +107,7 @@ export class FileSource {
       this.#watchers.push(watch(files.map((path) => dirname(path)), { ...options, depth: 0, ignored: (path, stats) => stats?.isFile() === true && !files.includes(path) }));
     }
     await Promise.all(this.#watchers.map((watcher) => new Promise<void>((done) => watcher.once('ready', done))));
+    if (this.#closed) return;
     for (const watcher of this.#watchers) watcher.on('all', (_, path) => { if (isManifest(path) || files.includes(path)) this.#schedule(path, SETTLE_MS, true); });
     // What changed between the first reading and now.
     this.#rescan();
@@ -112,6 +115,7 @@ export class FileSource {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#scanner);
     for (const { timer } of this.#pending.values()) clearTimeout(timer);
     this.#pending.clear();
