@@ -93,8 +93,9 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     await Promise.race([stop.signal, bring(source.initial).then(() => source.watch())]);
     log.info(await stop.signal, 'stopping');
   } finally {
-    stop.forget();
+    // A second signal does not cut this short: no process may stay behind.
     for (const cleanup of cleanups.reverse()) await cleanup();
+    stop.forget();
   }
 }
 
