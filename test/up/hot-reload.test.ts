@@ -119,6 +119,22 @@ const cases: readonly Case[] = [
     scene.save('policy.yaml', yaml(policy(scene.id)));
     await scene.become(...IN_FORCE);
   } },
+  { name: 'a value of another type', run: async (scene) => {
+    scene.save('policy.yaml', yaml(policy(scene.id)).replace('defaultAction: Deny', 'defaultAction: 17'));
+    await scene.become(...CLOSED);
+    expect((await scene.problems())[0]).toMatchObject({ path: 'spec.authorization.defaultAction', severity: 'error' });
+  } },
+  { name: 'a provider that is not there', run: async (scene) => {
+    scene.save('policy.yaml', yaml(policy(scene.id)).replace('provider: example', 'provider: nobody'));
+    await scene.become(...CLOSED);
+    expect((await scene.problems())[0]).toMatchObject({ path: 'spec.authorization.rules[0].principal.jwt.provider', message: 'there is no provider nobody in this policy' });
+  } },
+  { name: 'a policy that moves to another file', run: async (scene) => {
+    renameSync(scene.path('policy.yaml'), scene.path('moved.yaml'));
+    await sleep(1_300);                                      // the old file is believed to be gone by now
+    expect(await scene.answers()).toEqual(IN_FORCE);
+    expect(await scene.problems()).toEqual([]);
+  } },
   { name: 'a section that is not supported: cors', run: async (scene) => {
     scene.save('policy.yaml', yaml(policy(scene.id, { cors: { allowOrigins: ['*'] } })));
     await scene.become(...CLOSED);
