@@ -13,6 +13,7 @@ import { consistent } from '../controller-glue/xds/consistent.ts';
 import { buildSnapshot } from '../controller-glue/xds/snapshot.ts';
 import { staticConfiguration } from '../controller-glue/xds/static.ts';
 import { EnvoyRunner } from './envoy-runner.ts';
+import { portsTaken } from './ports.ts';
 
 export interface EnvoysOptions {
   readonly envoy: string;
@@ -35,6 +36,8 @@ export class Envoys {
   readonly #runners = new Map<string, EnvoyRunner>();
   readonly #caches = new Map<string, RouteCache>();
   readonly #socket: string;
+  /** Ports of the state published last. */
+  #ports: ReadonlySet<number> = new Set();
   #started = 0;
   #stopped = false;
 
@@ -50,6 +53,7 @@ export class Envoys {
   async publish(ir: Ir): Promise<string | undefined> {
     if (this.#stopped) return undefined;
     const wanted = new Set(ir.gateways.map(nodeId));
+    this.#ports = new Set(ir.gateways.flatMap(({ listeners }) => listeners.map(({ port }) => port)));
     const outcomes = await Promise.allSettled(ir.gateways.map(async (gateway) => {
       const { wasm, caFile, address } = this.#options;
       const id = nodeId(gateway);
@@ -73,6 +77,9 @@ export class Envoys {
     if (failed !== undefined) throw failed.reason;
     return outcomes.flatMap((outcome) => outcome.status === 'fulfilled' && outcome.value !== undefined ? [outcome.value.message] : [])[0];
   }
+
+  /** Ports of this state that something else holds. */
+  async portsTaken(ir: Ir): Promise<ReadonlyMap<number, string>> { return portsTaken(ir, this.#options.address, this.#ports); }
 
   /** What `envoy --mode validate` says to this state; undefined: it is good. */
   async validate({ gateways }: Ir): Promise<string | undefined> {

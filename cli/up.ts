@@ -86,6 +86,7 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
       settings: { portOffset: options.portOffset, address: options.address },
       publish: (ir) => envoys.publish(ir),
       validate: (ir) => envoys.validate(ir),
+      portsTaken: (ir) => envoys.portsTaken(ir),
       onApplied: (state) => inTurn(() => applied(state)),
     });
     await refusePortsInUse(source.initial.resources, options);

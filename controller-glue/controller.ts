@@ -27,6 +27,8 @@ export interface ControllerOptions {
   readonly settings: Partial<Settings>;
   readonly publish: Publish;
   readonly validate: Validate;
+  /** Ports of this state that cannot be had, and why; those that its Envoys hold already can. */
+  readonly portsTaken: (ir: Ir) => Promise<ReadonlyMap<number, string>>;
   readonly onApplied: (applied: Applied) => void;
 }
 
@@ -37,6 +39,7 @@ const NOTHING: Resources = {
 
 export class Controller {
   readonly #options: ControllerOptions;
+  #settings: Partial<Settings> = {};
   #accepted: Resources = NOTHING;
   #generation = 0;
   #next: Sourced | undefined;
@@ -64,11 +67,13 @@ export class Controller {
   }
 
   async #bring({ resources, problems }: Sourced): Promise<void> {
+    this.#settings = this.#options.settings;
+    this.#settings = { ...this.#settings, unavailable: await this.#options.portsTaken(this.#translate(resources)) };
     const refusal = await this.#publish(resources);
     const inForce = refusal === undefined ? { resources, refused: [] } : await this.#withoutCulprits(resources, refusal);
     // What is marked as refused stays so in here: it is tried again with the next change, and nothing else is blamed for it.
     this.#accepted = inForce.resources;
-    const { ir, statuses, problems: found } = translate(inForce.resources, this.#options.settings);
+    const { ir, statuses, problems: found } = translate(inForce.resources, this.#settings);
     this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...inForce.refused] });
   }
 
@@ -88,7 +93,7 @@ export class Controller {
     throw new Error(`Envoy refuses every form of this state and keeps what it has: ${refusal}`);
   }
 
-  #translate(resources: Resources): Ir { return translate(resources, this.#options.settings).ir; }
+  #translate(resources: Resources): Ir { return translate(resources, this.#settings).ir; }
 
   #publish(resources: Resources): Promise<string | undefined> { return this.#options.publish(this.#translate(resources)); }
 }

@@ -18,6 +18,8 @@ export interface Settings {
   readonly portOffset: number;
   /** Where listeners bind, as statuses say it. */
   readonly address: string;
+  /** Ports (as bound) that cannot be had, and why: something else on the machine holds them. */
+  readonly unavailable: ReadonlyMap<number, string>;
 }
 
 export interface Draft {

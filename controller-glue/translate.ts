@@ -48,6 +48,7 @@ export function translate(resources: Resources, options: Partial<Settings> = {})
       controllerName: options.controllerName ?? configuredName(resources) ?? CONTROLLER_NAME,
       portOffset: options.portOffset ?? 10_000,
       address: options.address ?? '127.0.0.1',
+      unavailable: options.unavailable ?? new Map(),
     },
     resources, find: lookup(resources),
     classes: [], gateways: [], routes: [], clusters: new Map(), keySets: new Map(), policies: [], attached: new Map(), closed: new Map(),

@@ -9,16 +9,23 @@ export function bindPorts(draft: Draft): void {
   for (const { listeners } of draft.gateways) {
     for (const listener of listeners) {
       if (!listener.usable) continue;
+      const reason = draft.settings.unavailable.get(listener.port);
+      if (reason !== undefined) {
+        refuse(listener, `Port ${listener.port} cannot be bound: ${reason}`);
+        continue;
+      }
       const owner = owners.get(listener.port);
       if (owner === undefined) owners.set(listener.port, listener);
-      else if (owner.gateway !== listener.gateway || owner.spec.port !== listener.spec.port) refuse(listener, owner);
+      else if (owner.gateway !== listener.gateway || owner.spec.port !== listener.spec.port) refuse(listener, takenBy(owner));
     }
   }
 }
 
-function refuse(listener: DraftListener, owner: DraftListener): void {
-  const { namespace, name } = owner.gateway.metadata;
-  const message = `Port ${listener.port} is taken by listener ${owner.spec.name} (port ${owner.spec.port}) of Gateway ${namespace}/${name}`;
+function takenBy({ gateway: { metadata: { namespace, name } }, port, spec }: DraftListener): string {
+  return `Port ${port} is taken by listener ${spec.name} (port ${spec.port}) of Gateway ${namespace}/${name}`;
+}
+
+function refuse(listener: DraftListener, message: string): void {
   listener.usable = false;
   listener.conditions = withCondition(listener.conditions, condition(listener.gateway, 'Accepted', false, 'PortUnavailable', message));
 }

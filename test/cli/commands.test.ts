@@ -99,6 +99,6 @@ describe('up', () => {
     const { status, stderr } = run(['up', '-f', file('taken.yaml', base.replace('"port": 80', `"port": ${port}`))]);
     server.close();
     expect(status).toBe(3);
-    expect(stderr).toContain(`:${port} cannot be bound`);
+    expect(stderr).toContain(`127.0.0.1:${port} cannot be bound: `);
   });
 });

@@ -17,7 +17,7 @@ class Fake {
   constructor(refused: (routes: Map<string, string>) => string | undefined) {
     const says = async (ir: Ir): Promise<string | undefined> => refused(routesOf(ir));
     this.controller = new Controller({
-      settings: {}, validate: says, onApplied: (state) => this.applied.push(state),
+      settings: {}, validate: says, portsTaken: async () => new Map(), onApplied: (state) => this.applied.push(state),
       publish: async (ir) => {
         this.published++;
         const refusal = await says(ir);
@@ -82,7 +82,7 @@ describe('a state that cannot be brought about', () => {
     let calls = 0;
     const applied: Applied[] = [];
     const controller = new Controller({
-      settings: {}, validate: async () => undefined, onApplied: (state) => applied.push(state),
+      settings: {}, validate: async () => undefined, portsTaken: async () => new Map(), onApplied: (state) => applied.push(state),
       publish: async () => {
         if (++calls === 1) throw new Error('no Envoy');
         return undefined;

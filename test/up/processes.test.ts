@@ -143,9 +143,15 @@ describe('Gateways that come and go', () => {
     const holder = createServer().listen(0, '127.0.0.1');
     await once(holder, 'listening');
     const { port } = holder.address() as AddressInfo;
-    await one.replace('late.yaml', documents(gateway([{ name: 'http', protocol: 'HTTP', port }], 'late'), httpRoute('to-late', undefined, { parentRefs: [{ name: 'late' }] })));
+    await one.replace('late.yaml', documents(gateway([{ name: 'http', protocol: 'HTTP', port }], 'late'), httpRoute('to-late', undefined, { parentRefs: [{ name: 'late' }] }), httpRoute('beside')));
     await one.until(async () => (await one.page('problems')).includes(String(port)), 5_000);
-    expect(await Promise.all(['/open', '/plain'].map(async (path) => (await ask(one.address(), path)).status))).toEqual([200, 401]);
+    expect(await Promise.all(['/open', '/plain', '/beside'].map(async (path) => (await ask(one.address(), path)).status))).toEqual([200, 401, 200]);
+    expect(JSON.stringify(await one.status('Gateway', 'late'))).toContain('"reason":"PortUnavailable"');
+    // Free again, it is had with the next change.
     holder.close();
+    await once(holder, 'close');
+    await one.replace('more.yaml', documents(httpRoute('more')));
+    await one.until(() => one.ready.gateways.some(({ name }) => name === 'late'));
+    expect((await ask(one.address('http', 'late'), '/to-late')).status).toBe(200);
   });
 });
