@@ -1,7 +1,5 @@
 // Statuses as Kubernetes would hold them, one per object of ours. lastTransitionTime is for whoever writes them: it needs a clock.
 import type { Condition } from './condition.ts';
-import { withCondition } from './condition.ts';
-import type { ObjectRef } from './ir.ts';
 
 export interface ParentReference {
   readonly group: string;
@@ -37,36 +35,4 @@ export interface ObjectStatus {
   readonly kind: string;
   readonly metadata: { readonly namespace?: string; readonly name: string };
   readonly status: Status;
-}
-
-/** A fact that is learnt after translation: Envoy refused what an object made. */
-export interface Rejection { readonly object: ObjectRef; readonly message: string }
-
-/** Lays rejections over the statuses: the Gateway is not Programmed, a route or policy is not Accepted. */
-export function withRejections(statuses: readonly ObjectStatus[], rejections: readonly Rejection[]): ObjectStatus[] {
-  return statuses.map((status) => rejections.filter(({ object }) => isOf(status, object)).reduce(rejected, status));
-}
-
-function isOf({ apiVersion, kind, metadata }: ObjectStatus, object: ObjectRef): boolean {
-  const slash = apiVersion.indexOf('/');
-  return (slash === -1 ? '' : apiVersion.slice(0, slash)) === object.group && kind === object.kind
-    && (metadata.namespace ?? '') === object.namespace && metadata.name === object.name;
-}
-
-function rejected(object: ObjectStatus, { message }: Rejection): ObjectStatus {
-  const { status } = object;
-  const text = `Envoy refused it: ${message}`;
-  const refuse = (type: string, conditions: readonly Condition[]): Condition[] => {
-    const generation = conditions[0]?.observedGeneration;
-    return withCondition(conditions, { type, status: 'False', reason: 'Invalid', message: text, ...(generation === undefined ? {} : { observedGeneration: generation }) });
-  };
-  return {
-    ...object,
-    status: {
-      ...status,
-      ...(status.conditions === undefined ? {} : { conditions: refuse(status.listeners === undefined ? 'Accepted' : 'Programmed', status.conditions) }),
-      ...(status.parents === undefined ? {} : { parents: status.parents.map((parent) => ({ ...parent, conditions: refuse('Accepted', parent.conditions) })) }),
-      ...(status.ancestors === undefined ? {} : { ancestors: status.ancestors.map((ancestor) => ({ ...ancestor, conditions: refuse('Accepted', ancestor.conditions) })) }),
-    },
-  };
 }
