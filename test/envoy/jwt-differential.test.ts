@@ -54,6 +54,18 @@ describe('jwt.wasm beside jwt_authn + rbac', () => {
     else expect(seen(mine, one)).toEqual(seen(theirs, one));
   });
 
+  test.each(['plain: refuses a request without a token', 'plain: refuses another audience with 403', 'claims: denies a token with no claims at all', 'plain: accepts a good token'])('as a gRPC request, %s', async (name) => {
+    const one = cases.find((each) => `${each.policy}: ${each.name}` === name);
+    const grpc = { ...one?.request, headers: { ...one?.request.headers, 'content-type': 'application/grpc' } };
+    const [mine, theirs] = await Promise.all([ours, native].map(async (address) => {
+      const { status, body, headers } = await ask(address, `/${one?.policy}/x`, grpc);
+      const { date: _, 'x-envoy-upstream-service-time': __, ...rest } = headers;
+      return one?.status === 200 ? { status } : { status, body, headers: rest };
+    }));
+    expect(mine).toEqual(theirs);
+    expect(mine?.status).toBe(200);
+  });
+
   test('every deviation is one of a case of the table', () => {
     const names = cases.map(({ name }) => name);
     expect(deviations.flatMap(({ cases }) => cases).filter((name) => !names.includes(name))).toEqual([]);
