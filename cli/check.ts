@@ -9,6 +9,7 @@ export function check(paths: readonly string[]): { readonly text: string; readon
   const lines = problemLines(all);
   const errors = lines.filter((line) => line.includes(': error: ')).length;
   const objects = Object.values(resources).flat().length;
-  const summary = lines.length === 0 ? `${objects} objects, no problems` : `${objects} objects, ${errors} errors, ${lines.length - errors} warnings`;
-  return { text: `${[...lines, summary].join('\n')}\n`, errors };
+  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+  const found = lines.length === 0 ? 'no problems' : `${count(errors, 'error')}, ${count(lines.length - errors, 'warning')}`;
+  return { text: `${[...lines, `${count(objects, 'object')}, ${found}`].join('\n')}\n`, errors };
 }
