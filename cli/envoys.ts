@@ -30,14 +30,16 @@ export interface EnvoysOptions {
 
 const nodeId = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string => `${namespace}/${name}`;
 
+const portsOf = ({ listeners }: IrGateway): number[] => listeners.map(({ port }) => port);
+
 export class Envoys {
   readonly #options: EnvoysOptions;
   readonly #ads: AdsServer;
   readonly #runners = new Map<string, EnvoyRunner>();
   readonly #caches = new Map<string, RouteCache>();
   readonly #socket: string;
-  /** Ports of the state published last. */
-  #ports: ReadonlySet<number> = new Set();
+  /** Ports that each Gateway's Envoy was given last. */
+  readonly #ports = new Map<string, readonly number[]>();
   #started = 0;
   #stopped = false;
 
@@ -52,8 +54,12 @@ export class Envoys {
   /** Brings every Gateway's Envoy to this state; what Envoy said, when one refuses. */
   async publish(ir: Ir): Promise<string | undefined> {
     if (this.#stopped) return undefined;
-    const wanted = new Set(ir.gateways.map(nodeId));
-    this.#ports = new Set(ir.gateways.flatMap(({ listeners }) => listeners.map(({ port }) => port)));
+    const wanted = new Map(ir.gateways.map((gateway) => [nodeId(gateway), portsOf(gateway)]));
+    const leaving = [...this.#runners.keys()].filter((id) => !wanted.has(id));
+    // A port changes hands only when it is free: two Envoys on one would share its connections (reuse_port).
+    const starting = new Set([...wanted].filter(([id]) => !this.#runners.has(id)).flatMap(([, ports]) => ports));
+    for (const id of leaving) if (this.#ports.get(id)?.some((port) => starting.has(port)) === true) await this.#end(id);
+    for (const [id, ports] of wanted) this.#ports.set(id, ports);
     const outcomes = await Promise.allSettled(ir.gateways.map(async (gateway) => {
       const { wasm, caFile, address } = this.#options;
       const id = nodeId(gateway);
@@ -67,19 +73,23 @@ export class Envoys {
       return published;
     }));
     // Last, so that what the others are to have does not wait for it.
-    for (const [id, runner] of this.#runners) {
-      if (wanted.has(id)) continue;
-      this.#runners.delete(id);
-      this.#caches.delete(id);
-      await runner.stop();
-    }
+    for (const id of leaving) await this.#end(id);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     return outcomes.flatMap((outcome) => outcome.status === 'fulfilled' && outcome.value !== undefined ? [outcome.value.message] : [])[0];
   }
 
   /** Ports of this state that something else holds. */
-  async portsTaken(ir: Ir): Promise<ReadonlyMap<number, string>> { return portsTaken(ir, this.#options.address, this.#ports); }
+  async portsTaken(ir: Ir): Promise<ReadonlyMap<number, string>> { return portsTaken(ir, this.#options.address, new Set([...this.#ports.values()].flat())); }
+
+  async #end(id: string): Promise<void> {
+    const runner = this.#runners.get(id);
+    this.#runners.delete(id);
+    this.#caches.delete(id);
+    this.#ports.delete(id);
+    await runner?.stop();
+    this.#ads.forget(id);
+  }
 
   /** What `envoy --mode validate` says to this state; undefined: it is good. */
   async validate({ gateways }: Ir): Promise<string | undefined> {

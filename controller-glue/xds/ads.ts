@@ -93,6 +93,14 @@ export class AdsServer {
     });
   }
 
+  /** Drops what is published for this node id, once its Envoys are gone. */
+  forget(nodeId: string): void {
+    const node = this.#nodes.get(nodeId);
+    clearTimeout(node?.timer);
+    node?.finish(undefined);
+    this.#nodes.delete(nodeId);
+  }
+
   /** Ends every stream and removes the socket. Envoys keep what they have. */
   async close(): Promise<void> {
     for (const node of this.#nodes.values()) {

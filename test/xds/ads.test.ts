@@ -210,6 +210,15 @@ describe('with Envoy', () => {
   });
 });
 
+describe('a node that is forgotten', () => {
+  test('leaves nothing of what was published for it', async () => {
+    const waiting = ads.publish('gone', edgeSnapshot(edge({})));
+    ads.forget('gone');
+    expect(await waiting).toBeUndefined();
+    ads.forget('never there');
+  });
+});
+
 describe('the socket', () => {
   test('is its owner\'s alone, and gone after close', async () => {
     expect(statSync(join(folder, 'run')).mode & 0o777).toBe(0o700);
