@@ -16,7 +16,7 @@ export interface EnvoyOptions {
   readonly restarted: () => void;
 }
 
-/** Pause before a dead Envoy is started again: doubles up to the last, back to the first after a minute of life. */
+/** Pauses before a dead Envoy is started again: longer each time, back to the first after a minute of life. */
 const RESTART_MS = [100, 200, 500, 1_000, 5_000] as const;
 
 export class EnvoyRunner {
@@ -44,7 +44,6 @@ export class EnvoyRunner {
   get admin(): string {
     try { return `http://${readFileSync(this.#adminFile, 'utf8').trim()}`; } catch { return 'http://127.0.0.1:1'; }
   }
-  get pid(): number { return this.#child?.pid ?? 0; }
 
   /** SIGTERM, and SIGKILL when that does not help within 5 s. */
   async stop(): Promise<void> {
@@ -73,7 +72,7 @@ export class EnvoyRunner {
     const started = Date.now();
     const child = this.#child = spawn(envoy, [
       '-c', this.#bootstrap, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', this.#adminFile, '--log-level', 'warning', '--log-format', '%v',
-    ], { stdio: ['ignore', 'ignore', 'pipe'], detached: false });
+    ], { stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => { if (!this.#stopping) for (const line of text.split('\n')) if (line !== '') log(line); });
     let over = false;
     const ended = (how: string): void => {

@@ -7,7 +7,7 @@ import type { Problem } from './problem.ts';
 import { type Resource, type Resources, objectKey } from './resources.ts';
 import type { Sourced } from './sources/files.ts';
 import type { ObjectStatus } from './status.ts';
-import { translate } from './translate.ts';
+import { type Translated, translate } from './translate.ts';
 
 /** Brings every Gateway's Envoy to this state. Resolves when they have taken it; with what they said, when one has not. */
 export type Publish = (ir: Ir) => Promise<string | undefined>;
@@ -39,7 +39,6 @@ const NOTHING: Resources = {
 
 export class Controller {
   readonly #options: ControllerOptions;
-  #settings: Partial<Settings> = {};
   #accepted: Resources = NOTHING;
   #generation = 0;
   #next: Sourced | undefined;
@@ -67,13 +66,15 @@ export class Controller {
   }
 
   async #bring({ resources, problems }: Sourced): Promise<void> {
-    this.#settings = this.#options.settings;
-    this.#settings = { ...this.#settings, unavailable: await this.#options.portsTaken(this.#translate(resources)) };
-    const refusal = await this.#publish(resources);
-    const inForce = refusal === undefined ? { resources, refused: [] } : await this.#withoutCulprits(resources, refusal);
+    const first = translate(resources, this.#options.settings);
+    const unavailable = await this.#options.portsTaken(first.ir);
+    const settings = { ...this.#options.settings, unavailable };
+    const wanted = unavailable.size === 0 ? first : translate(resources, settings);
+    const refusal = await this.#options.publish(wanted.ir);
+    const inForce = refusal === undefined ? { resources, translated: wanted, refused: [] } : await this.#withoutCulprits(resources, settings, refusal);
     // What is marked as refused stays so in here: it is tried again with the next change, and nothing else is blamed for it.
     this.#accepted = inForce.resources;
-    const { ir, statuses, problems: found } = translate(inForce.resources, this.#settings);
+    const { ir, statuses, problems: found } = inForce.translated;
     this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...inForce.refused] });
   }
 
@@ -81,21 +82,18 @@ export class Controller {
    * Finds the objects that Envoy refuses among those that changed, and publishes the state in which they are closed. The tries are never
    * published: half of a change may leave a route without its policy.
    */
-  async #withoutCulprits(resources: Resources, refusal: string): Promise<{ readonly resources: Resources; readonly refused: readonly Problem[] }> {
+  async #withoutCulprits(resources: Resources, settings: Partial<Settings>, refusal: string): Promise<{ readonly resources: Resources; readonly translated: Translated; readonly refused: readonly Problem[] }> {
     const changes = differences(this.#accepted, resources);
-    const culprits = await findCulprits(changes, (made) => this.#options.validate(this.#translate(partly(this.#accepted, resources, made))));
+    const culprits = await findCulprits(changes, (made) => this.#options.validate(translate(partly(this.#accepted, resources, made), settings).ir));
     // Where nothing that changed is to blame by itself, or closing it does not help, all of it is.
     const all = new Map(changes.map((key) => [key, refusal]));
     for (const blamed of culprits.size > 0 ? [culprits, all] : [all]) {
       const closed = mark(resources, blamed);
-      if ((await this.#publish(closed)) === undefined) return { resources: closed, refused: refusals(closed) };
+      const translated = translate(closed, settings);
+      if ((await this.#options.publish(translated.ir)) === undefined) return { resources: closed, translated, refused: refusals(closed) };
     }
     throw new Error(`Envoy refuses every form of this state and keeps what it has: ${refusal}`);
   }
-
-  #translate(resources: Resources): Ir { return translate(resources, this.#settings).ir; }
-
-  #publish(resources: Resources): Promise<string | undefined> { return this.#options.publish(this.#translate(resources)); }
 }
 
 function refusals(resources: Resources): Problem[] {

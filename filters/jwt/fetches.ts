@@ -17,7 +17,7 @@ export class Fetches {
   private succeeded: Counter = new Counter("gatewright_jwt_jwks_fetch_success");
   private refused: Counter = new Counter("gatewright_jwt_jwks_fetch_failed");
 
-  /** The one RemoteKeys for a place and its settings; all policies that name them share it. */
+  /** The RemoteKeys for a place and its settings; policies share one that is in use. */
   remote(cluster: ArrayBuffer, authority: ArrayBuffer, path: ArrayBuffer, timeout: i32, cache: i32, retry: i32): RemoteKeys {
     for (let i = 0; i < this.remotes.length; i++) {
       const known = this.remotes[i];

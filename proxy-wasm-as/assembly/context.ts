@@ -10,7 +10,7 @@ export abstract class RootContext {
   /** A new request. */
   abstract createHttpContext(id: u32): HttpContext;
   onTick(): void {}
-  /** The answer to host.httpCall. `headerCount` 0: timeout, reset or no connection. */
+  /** The answer to host.httpCall. Envoy answers a timeout with :status 504 and a refused connection with 503; `headerCount` is 0 only when an answer broke off. */
   onHttpCallResponse(token: u32, headerCount: u32, bodySize: u32): void {}
 }
 

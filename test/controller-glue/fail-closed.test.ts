@@ -7,6 +7,7 @@ import type { IrRoute } from '../../controller-glue/ir.ts';
 import { load } from '../../controller-glue/load.ts';
 import { yamlDocuments } from '../../controller-glue/load/yaml-documents.ts';
 import { translate } from '../../controller-glue/translate.ts';
+import { paths, replaced } from './mutations.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../golden/claims-decide-on-one-route-and-not-on-its-neighbour/in.yaml'), 'utf8');
 const documents = text.split(/^---\n/m).flatMap((part) => yamlDocuments(part).documents.map(({ value }) => value as { kind: string; metadata: { name: string } }));
@@ -71,15 +72,3 @@ describe('the policy document', () => {
     if (found !== 'refused') expect(safe(found[0])).toBe(true);
   });
 });
-
-function paths(value: unknown, at: readonly (string | number)[] = []): (string | number)[][] {
-  if (typeof value !== 'object' || value === null) return [[...at]];
-  const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
-  return [[...at], ...entries.flatMap(([key, member]) => paths(member, [...at, key]))];
-}
-
-function replaced(value: unknown, [key, ...rest]: readonly (string | number)[], by: unknown): unknown {
-  if (key === undefined) return by;
-  if (Array.isArray(value)) return value.with(Number(key), replaced(value[Number(key)], rest, by));
-  return { ...(value as object), [key]: replaced((value as Record<string, unknown>)[key], rest, by) };
-}

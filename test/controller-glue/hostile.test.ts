@@ -9,6 +9,7 @@ import { readObject } from '../../controller-glue/load/read-object.ts';
 import { yamlDocuments } from '../../controller-glue/load/yaml-documents.ts';
 import { translate } from '../../controller-glue/translate.ts';
 import { buildSnapshot } from '../../controller-glue/xds/snapshot.ts';
+import { paths, replaced } from './mutations.ts';
 
 const SERVICE = 'apiVersion: v1\nkind: Service\nmetadata: {name: a}\n';
 const laughs = ['a: &a [x,x,x,x,x,x,x,x,x]', ...['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`)].join('\n');
@@ -100,15 +101,3 @@ test('what stands in the file before a bomb is still read', () => {
   expect(objects.map(({ resource }) => resource.metadata.name)).toEqual(['a', 'b']);
   expect(fatal).toBe(true);
 });
-
-function paths(value: unknown, at: readonly (string | number)[] = []): (string | number)[][] {
-  if (typeof value !== 'object' || value === null) return [[...at]];
-  const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
-  return [[...at], ...entries.flatMap(([key, member]) => paths(member, [...at, key]))];
-}
-
-function replaced(value: unknown, [key, ...rest]: readonly (string | number)[], by: unknown): unknown {
-  if (key === undefined) return by;
-  if (Array.isArray(value)) return value.with(Number(key), replaced(value[Number(key)], rest, by));
-  return { ...(value as object), [key]: replaced((value as Record<string, unknown>)[key], rest, by) };
-}

@@ -280,6 +280,6 @@ test('memory stays flat over a million requests', () => {
   run(5_000);
   const before = vm.pages;
   run(scaled(1_000_000));
-  expect(vm.pages).toBe(before);                     // fails when memory.ts does not free what the host wrote
+  expect(vm.pages).toBe(before);                     // fails when memory.ts does not unpin what the host wrote
   expect(vm.liveStreams).toBe(0);
 }, 600_000);
