@@ -1,4 +1,5 @@
 // Durations as Gateway API and EG's kinds write them.
+import { z } from 'zod';
 
 const FORM = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;   // GEP-2257, word for word
 const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
@@ -10,3 +11,9 @@ export function parseDuration(text: string): number | null {
   for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|h|m|s)/g)) total += Number(count) * (UNITS[unit ?? ''] ?? 0);
   return total;
 }
+
+/** A duration in a document. */
+export const Duration = z.string().regex(FORM, 'must be a duration such as 500ms, 10s or 1h30m');
+
+/** One that is not zero: to wait for nothing is not what anybody means. */
+export const PositiveDuration = Duration.refine((text) => parseDuration(text) !== 0, 'must be more than 0');

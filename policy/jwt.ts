@@ -1,6 +1,7 @@
 // The policy of filters/jwt: what a route (or a plugin configuration) says about tokens and claims.
 // filters/jwt/config.ts reads exactly this shape, refuses unknown keys, and is held to it by test/policy.
 import { z } from 'zod';
+import { RequestMatch } from './request-match.ts';
 
 const name = z.string().min(1).max(253);
 
@@ -72,20 +73,13 @@ export const JwtPolicy = z.strictObject({
   missing: z.enum(['Deny', 'Allow']).default('Deny').describe('what a request without any token gets'),
   claimHeaders: z.enum(['FilterState', 'Request']).default('FilterState')
     .describe('FilterState: the route adds them, no re-routing. Request: the filter sets them, and the route is chosen anew'),
+  publishClaims: z.array(z.array(z.string()).min(1)).max(32).optional()
+    .describe('claims that later filters ask for: filter state `wasm.gatewright.claim.<path, joined by dots>`, as text'),
   authorization: Authorization.optional(),
 });
 export type JwtPolicy = z.infer<typeof JwtPolicy>;
 export type Provider = z.infer<typeof Provider>;
 export type Rule = z.infer<typeof Rule>;
-
-/** Which requests a policy of a plugin configuration is for. All that is given must hold. */
-export const RequestMatch = z.strictObject({
-  route: name.optional().describe('xds.route_name'),
-  host: name.optional().describe(':authority without the port, in lower case'),
-  path: z.string().startsWith('/').optional().describe('the whole path, without the query'),
-  prefix: z.string().startsWith('/').optional().describe('whole path elements, as PathPrefix of Gateway API'),
-  methods: z.array(z.string().min(1)).default([]),
-});
 
 const tokenCache = z.boolean().default(true).describe('false: the signature of every token is verified on every request');
 
