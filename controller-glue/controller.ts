@@ -4,7 +4,7 @@ import { differences, partly } from './differences.ts';
 import type { Settings } from './draft.ts';
 import type { Ir } from './ir.ts';
 import type { Problem } from './problem.ts';
-import { type Resource, type Resources, objectKey } from './resources.ts';
+import { type Resource, type Resources, noResources, objectKey } from './resources.ts';
 import type { Sourced } from './sources/files.ts';
 import type { ObjectStatus } from './status.ts';
 import { type Translated, translate } from './translate.ts';
@@ -32,14 +32,9 @@ export interface ControllerOptions {
   readonly onApplied: (applied: Applied) => void;
 }
 
-const NOTHING: Resources = {
-  gatewayClasses: [], gateways: [], httpRoutes: [], referenceGrants: [], services: [], endpointSlices: [], configMaps: [], secrets: [], namespaces: [],
-  securityPolicies: [], envoyGateways: [], unsupportedPolicies: [], unsupported: [],
-};
-
 export class Controller {
   readonly #options: ControllerOptions;
-  #accepted: Resources = NOTHING;
+  #accepted: Resources = noResources;
   #generation = 0;
   #next: Sourced | undefined;
   #running: Promise<void> | undefined;

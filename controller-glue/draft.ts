@@ -33,9 +33,10 @@ export interface Draft {
   readonly clusters: Map<string, IrCluster>;
   /** Key sets by id, as canonical JSON. */
   readonly keySets: Map<string, string>;
-  readonly policies: DraftPolicy[];
-  /** What decides for a place, by placeKey: at most one policy each. */
-  readonly attached: Map<string, DraftPolicy>;
+  /** Oldest first. */
+  readonly policies: { readonly [Kind in PolicyKind]: DraftPolicy<Kind>[] };
+  /** What decides for a place, by placeKey: at most one policy of each kind. */
+  readonly attached: Attached;
   /** Places that a policy we do not carry out covers, by placeKey. */
   readonly closed: Map<string, ObjectRef>;
   readonly unsupported: DraftUnsupported[];
@@ -93,17 +94,28 @@ export interface DraftRule {
   readonly unresolved: readonly { readonly reason: string; readonly message: string }[];
 }
 
-/** What a policy makes of the routes it decides for. */
-export type Effect =
-  | { readonly kind: 'jwt'; readonly jwt: IrJwt; readonly keySets: readonly string[]; readonly clusters: readonly string[] }
-  | { readonly kind: 'nothing' }
-  | { readonly kind: 'closed'; readonly reason: Reason; readonly message: string };
+/** Every kind of policy that is attached to places: what its users write, and what it makes of the places it decides for. policy-kinds.ts has a row for each. */
+export interface PolicyKinds {
+  readonly SecurityPolicy: { readonly spec: SecurityPolicySpec; readonly effect: SecurityEffect };
+}
+export type PolicyKind = keyof PolicyKinds;
 
-export interface DraftPolicy {
-  readonly resource: Resource<SecurityPolicySpec>;
-  readonly effect: Effect;
+/** Without jwt: the policy says nothing. */
+export interface SecurityEffect { readonly jwt?: IrJwt; readonly keySets: readonly string[] }
+
+export interface DraftPolicy<Kind extends PolicyKind> {
+  readonly resource: Resource<PolicyKinds[Kind]['spec']>;
+  readonly effect: Effect<PolicyKinds[Kind]['effect']>;
   ancestors: AncestorStatus[];
 }
+
+/** Closed: whatever the policy decides for answers 500. It is never half applied. */
+export type Effect<Value> =
+  | { readonly kind: 'applied'; readonly value: Value }
+  | { readonly kind: 'closed'; readonly reason: Reason; readonly message: string };
+
+export type Attached = { readonly [Kind in PolicyKind]: Map<string, DraftPolicy<Kind>> };
+
 export interface DraftUnsupported { readonly resource: Resource<UnsupportedPolicySpec>; ancestors: AncestorStatus[] }
 
 /** A thing that a policy can be attached to. */

@@ -56,6 +56,11 @@ export interface Resources {
   readonly unsupported: readonly Resource<UnsupportedSpec>[];
 }
 
+export const noResources: Resources = {
+  gatewayClasses: [], gateways: [], httpRoutes: [], referenceGrants: [], services: [], endpointSlices: [], configMaps: [], secrets: [], namespaces: [],
+  securityPolicies: [], envoyGateways: [], unsupportedPolicies: [], unsupported: [],
+};
+
 /** A resource with the list it belongs to. */
 export type Entry = { readonly [List in keyof Resources]: { readonly list: List; readonly resource: Resources[List][number] } }[keyof Resources];
 

@@ -1,7 +1,8 @@
 // Resources → IR and statuses. Pure, and the order of the work is the list below.
-import type { Draft, Settings } from './draft.ts';
+import type { Attached, Draft, Settings } from './draft.ts';
 import type { Ir } from './ir.ts';
 import { lookup } from './lookup.ts';
+import { byKind } from './policy-kinds.ts';
 import type { Problem } from './problem.ts';
 import type { Resources } from './resources.ts';
 import type { ObjectStatus } from './status.ts';
@@ -25,7 +26,7 @@ export interface Translated {
 
 type Step = (draft: Draft) => void;
 
-/** The whole translation. A new policy kind is one new line here. */
+/** The whole translation. A new policy kind is one new row in policy-kinds.ts. */
 const steps: readonly Step[] = [
   acceptClasses,
   acceptGateways,
@@ -51,7 +52,7 @@ export function translate(resources: Resources, options: Partial<Settings> = {})
       unavailable: options.unavailable ?? new Map(),
     },
     resources, find: lookup(resources),
-    classes: [], gateways: [], routes: [], clusters: new Map(), keySets: new Map(), policies: [], attached: new Map(), closed: new Map(),
+    classes: [], gateways: [], routes: [], clusters: new Map(), keySets: new Map(), policies: byKind<Draft['policies']>(() => []), attached: byKind<Attached>(() => new Map()), closed: new Map(),
     unsupported: [], problems: [], statuses: [], ir: { gateways: [] },
   };
   for (const step of steps) step(draft);

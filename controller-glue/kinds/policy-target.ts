@@ -4,35 +4,35 @@ import { LabelSelector, objectName, sectionName } from './names.ts';
 import { notSupported } from './not-supported.ts';
 
 // A closed list: a policy whose target kind is misspelt would otherwise protect nothing and say so nowhere.
-const targetKind = z.enum(['Gateway', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute', 'ListenerSet', 'XListenerSet', 'GatewayClass', 'Service']);
+const targetKinds = ['Gateway', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute', 'ListenerSet', 'XListenerSet', 'GatewayClass', 'Service'] as const;
+type TargetKind = (typeof targetKinds)[number];
 const targetGroup = z.enum(['gateway.networking.k8s.io', 'gateway.networking.x-k8s.io', '']);
 
 /** A kind under another group's name is another kind: EG's CRD refuses it, and so do we. */
-function groupOf(kind: z.infer<typeof targetKind>): z.infer<typeof targetGroup> {
+function groupOf(kind: TargetKind): z.infer<typeof targetGroup> {
   return kind === 'Service' ? '' : kind === 'XListenerSet' ? 'gateway.networking.x-k8s.io' : 'gateway.networking.k8s.io';
 }
-function rightGroup({ group, kind }: { readonly group: string; readonly kind: z.infer<typeof targetKind> }, context: z.RefinementCtx): void {
+function rightGroup({ group, kind }: { readonly group: string; readonly kind: TargetKind }, context: z.RefinementCtx): void {
   if (group !== groupOf(kind)) context.addIssue({ code: 'custom', path: ['group'], message: `must be ${groupOf(kind) === '' ? 'empty' : groupOf(kind)} for kind ${kind}` });
 }
 
-export const TargetRef = z.strictObject({ group: targetGroup, kind: targetKind, name: objectName, sectionName: sectionName.optional() }).superRefine(rightGroup);
-export type TargetRef = z.infer<typeof TargetRef>;
+/** The three fields, for these kinds of targets; spread them into a policy's schema. */
+export function targetFieldsFor<Kinds extends TargetKind>(kinds: readonly [Kinds, ...Kinds[]]) {
+  const ref = z.strictObject({ group: targetGroup, kind: z.enum(kinds), name: objectName, sectionName: sectionName.optional() }).superRefine(rightGroup);
+  const selector = z.strictObject({
+    group: targetGroup.default('gateway.networking.k8s.io'),
+    kind: z.enum(kinds),
+    matchLabels: LabelSelector.shape.matchLabels,
+    matchExpressions: LabelSelector.shape.matchExpressions,
+    namespaces: notSupported('only objects of the policy\'s own namespace are selected'),
+  }).superRefine(rightGroup);
+  return { targetRef: ref.optional(), targetRefs: z.array(ref).max(16).optional(), targetSelectors: z.array(selector).optional() };
+}
 
-export const TargetSelector = z.strictObject({
-  group: targetGroup.default('gateway.networking.k8s.io'),
-  kind: targetKind,
-  matchLabels: LabelSelector.shape.matchLabels,
-  matchExpressions: LabelSelector.shape.matchExpressions,
-  namespaces: notSupported('only objects of the policy\'s own namespace are selected'),
-}).superRefine(rightGroup);
-export type TargetSelector = z.infer<typeof TargetSelector>;
-
-/** The three fields; spread them into a policy's schema. */
-export const targetFields = {
-  targetRef: TargetRef.optional(),
-  targetRefs: z.array(TargetRef).max(16).optional(),
-  targetSelectors: z.array(TargetSelector).optional(),
-};
+/** For policies of EG's and Gateway API's, whatever they may be for. */
+export const targetFields = targetFieldsFor(targetKinds);
+export type TargetRef = NonNullable<z.infer<typeof targetFields.targetRef>>;
+export type TargetSelector = NonNullable<z.infer<typeof targetFields.targetSelectors>>[number];
 
 export interface Targets {
   readonly targetRef?: TargetRef | undefined;

@@ -1,6 +1,6 @@
 // The files together: duplicates are found, everything else is only put side by side.
 import type { Problem } from '../problem.ts';
-import { objectKey, objectName } from '../resources.ts';
+import { noResources, objectKey, objectName } from '../resources.ts';
 import type { Resource, Resources } from '../resources.ts';
 import type { LoadedFile } from './load-file.ts';
 
@@ -17,10 +17,7 @@ export function merge(files: readonly Pick<LoadedFile, 'objects'>[]): { resource
     else same.push(resource);
   }
   const problems: Problem[] = [];
-  const lists: Lists = {
-    gatewayClasses: [], gateways: [], httpRoutes: [], referenceGrants: [], services: [], endpointSlices: [], configMaps: [], secrets: [],
-    namespaces: [], securityPolicies: [], envoyGateways: [], unsupportedPolicies: [], unsupported: [],
-  };
+  const lists = Object.fromEntries(Object.keys(noResources).map((list) => [list, []])) as unknown as Lists;
   for (const { list, resource } of entries) {
     const same = places.get(objectKey(resource.ref)) ?? [];
     const duplicate = same.length > 1 ? duplicated(resource, same) : undefined;

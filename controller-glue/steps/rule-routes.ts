@@ -1,9 +1,10 @@
 // The routes that one HTTPRoute makes on one listener: its rules, under the policies that cover them there.
-import { placeKey } from '../draft.ts';
-import type { Draft, DraftListener, DraftPolicy, DraftRoute, DraftRule, Place } from '../draft.ts';
+import type { Draft, DraftListener, DraftRoute, DraftRule, SecurityEffect } from '../draft.ts';
 import type { IrAction, IrRoute, ObjectRef } from '../ir.ts';
+import { policyKindNames } from '../policy-kinds.ts';
 import type { Reason } from '../reason.ts';
 import { classKey, serviceKey } from './close-unsupported.ts';
+import { applied, deciding, rulePlaces } from './deciding.ts';
 
 export interface TableRoute { readonly route: IrRoute; readonly keySets: readonly string[] }
 
@@ -13,36 +14,27 @@ export function irRoutes(route: DraftRoute, listener: DraftListener, draft: Draf
     const covered = cover(route, rule, listener, draft);
     const owners: ObjectRef[] = [ref, ...covered.owners];
     return rule.matches.map((match, i): TableRoute => ({
-      keySets: covered.policy?.keySets ?? [],
+      keySets: covered.security?.keySets ?? [],
       route: {
         name: `httproute/${metadata.namespace}/${metadata.name}/rule/${rule.index}/match/${i}`,
-        owners, match, action: covered.action, ...(covered.policy === undefined ? {} : { jwt: covered.policy.jwt }),
+        owners, match, action: covered.action, ...(covered.security?.jwt === undefined ? {} : { jwt: covered.security.jwt }),
       },
     }));
   });
 }
 
-interface Covered { readonly action: IrAction; readonly owners: readonly ObjectRef[]; readonly policy?: DraftPolicy['effect'] & { readonly kind: 'jwt' } }
+interface Covered { readonly action: IrAction; readonly owners: readonly ObjectRef[]; readonly security?: SecurityEffect | undefined }
 
-/** Closed by anything that closes; else under the most specific policy, whole: rule, route, listener, Gateway. */
+/** Closed by anything that closes; else under the most specific policy of each kind, whole: rule, route, listener, Gateway. */
 function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draft: Draft): Covered {
-  const places = placesOf(route, rule, listener);
+  const places = rulePlaces(route, rule, listener);
   const unsupported = [...places, ...others(rule.action, listener)].map((key) => draft.closed.get(key)).find((ref) => ref !== undefined);
   if (unsupported !== undefined) return closed('gatewright_policy_unsupported', [unsupported]);
-  const policy = places.map((key) => draft.attached.get(key)).find((each) => each !== undefined);
-  const owners = policy === undefined ? [] : [policy.resource.ref];
-  if (policy?.effect.kind === 'closed') return closed(policy.effect.reason, owners);
+  const policies = policyKindNames.map((kind) => deciding(kind, places, draft)).filter((policy) => policy !== undefined);
+  const owners = policies.map(({ resource }) => resource.ref);
+  for (const { effect } of policies) if (effect.kind === 'closed') return closed(effect.reason, owners);
   if (route.invalid.length > 0) return closed('gatewright_route_invalid', owners);
-  return { action: rule.action, owners, ...(policy?.effect.kind === 'jwt' ? { policy: policy.effect } : {}) };
-}
-
-function placesOf({ resource: { metadata } }: DraftRoute, rule: DraftRule, { gateway, spec }: DraftListener): string[] {
-  const route: Place = { kind: 'HTTPRoute', namespace: metadata.namespace, name: metadata.name };
-  const parent: Place = { kind: 'Gateway', namespace: gateway.metadata.namespace, name: gateway.metadata.name };
-  return [
-    ...(rule.name === undefined ? [] : [placeKey({ ...route, section: rule.name })]), placeKey(route),
-    placeKey({ ...parent, section: spec.name }), placeKey(parent),
-  ];
+  return { action: rule.action, owners, security: applied(deciding('SecurityPolicy', places, draft)) };
 }
 
 /** What only kinds that we do not carry out can have as a target: the class, and the Services a rule sends to. */

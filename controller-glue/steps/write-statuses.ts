@@ -23,7 +23,7 @@ export function writeStatuses(draft: Draft): void {
   for (const gateway of draft.gateways) add(gateway.resource, gatewayStatus(gateway, draft.settings.address));
   for (const route of draft.routes) add(route.resource, routeStatus(route, draft.settings.controllerName));
   // A policy for nothing of ours is another controller's to speak about.
-  for (const { resource, ancestors } of [...draft.policies, ...draft.unsupported]) if (ancestors.length > 0) add(resource, { ancestors });
+  for (const { resource, ancestors } of [...Object.values(draft.policies).flat(), ...draft.unsupported]) if (ancestors.length > 0) add(resource, { ancestors });
   for (const resource of draft.resources.unsupported) {
     if (resource.ref.kind === 'Backend') add(resource, { conditions: [condition(resource, 'Accepted', false, 'Invalid', 'Backend is not supported yet; what a route sends to it answers 500')] });
   }

@@ -1,0 +1,48 @@
+// The kinds of policies that are attached to Gateways, listeners, routes and rules: one row each. All else is the same for all of them (steps/attach-policies.ts).
+import type { Draft, PolicyKind, PolicyKinds, Place } from './draft.ts';
+import { securityEffect } from './effects/security-policy.ts';
+import type { Fault } from './problem-at.ts';
+import type { Resource, Resources } from './resources.ts';
+
+interface Row<Kind extends PolicyKind> {
+  readonly resources: (all: Resources) => readonly Resource<PolicyKinds[Kind]['spec']>[];
+  /** What the policy makes of what it decides for. A fault of severity error closes all of that. */
+  readonly effect: (resource: Resource<PolicyKinds[Kind]['spec']>, draft: Draft, say: (fault: Fault) => void) => PolicyKinds[Kind]['effect'];
+  readonly words: Words;
+}
+
+/** EG's words of two conditions. */
+interface Words {
+  readonly conflict: (place: Place) => string;
+  readonly overridden: (by: Overrides) => string;
+}
+
+/** The places within a place that have a policy of the same kind of their own, by name, sorted. */
+export interface Overrides { readonly listeners: readonly string[]; readonly routes: readonly string[]; readonly rules: readonly string[] }
+
+/** A new kind is one new row here, and its types in draft.ts. */
+export const policyKinds: { readonly [Kind in PolicyKind]: Row<Kind> } = {
+  SecurityPolicy: { resources: ({ securityPolicies }) => securityPolicies, effect: securityEffect, words: wordsFor('SecurityPolicy', 'securityPolicies') },
+};
+
+export const policyKindNames = Object.keys(policyKinds) as readonly PolicyKind[];
+
+/** An empty collection for each kind. */
+export function byKind<Value>(empty: () => unknown): Value {
+  return Object.fromEntries(policyKindNames.map((kind) => [kind, empty()])) as Value;
+}
+
+function wordsFor(policyKind: PolicyKind, plural: string): Words {
+  return {
+    conflict: ({ kind, name, section }) => {
+      const what = section === undefined ? `${kind} ${name}` : `${kind === 'Gateway' ? 'Listener' : 'RouteRule'} ${name}/${section}`;
+      return `Unable to target ${what}, another ${policyKind} has already attached to it`;
+    },
+    overridden: ({ listeners, routes, rules }) => {
+      const lists = [list('these gateway listeners', listeners), list('these routes', routes), list('these route rules', rules)].filter((text) => text !== '');
+      return `This policy is being overridden by other ${plural} for ${lists.join(' and ')}`;
+    },
+  };
+}
+
+function list(label: string, names: readonly string[]): string { return names.length === 0 ? '' : `${label}: [${names.join(' ')}]`; }
