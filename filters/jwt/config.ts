@@ -1,13 +1,11 @@
 // Reads the JSON that policy/jwt.ts describes, whole and strictly: a problem names the field, unknown fields are problems.
 import { find, lowerCase, slice, text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
+import { ConfigReader } from "../../proxy-wasm-as/assembly/config-reader";
+import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { byteAt, equalBytes } from "../../proxy-wasm-as/assembly/memory";
 import { KeySet } from "./key-set";
-import { ClaimCondition, ClaimHeader, HeaderSource, Policy, Provider, Rule } from "./policy";
+import { ClaimCondition, ClaimHeader, HeaderSource, Policy, Provider, PublishedClaim, Rule } from "./policy";
 import { RemoteKeys } from "./remote-keys";
-
-/** Policies and plugin configurations beyond this size are refused unread. */
-export const MAX_CONFIGURATION_BYTES = 4 * 1024 * 1024;
 
 const HTTP = utf8("http://"), HTTPS = utf8("https://");
 
@@ -17,20 +15,24 @@ export abstract class Keyring {
   abstract remote(cluster: ArrayBuffer, authority: ArrayBuffer, path: ArrayBuffer, timeout: i32, cache: i32, retry: i32): RemoteKeys;
 }
 
-/** Reads one document. `problem` is empty as long as all is well; then it says what is wrong first, and where. */
-export class ConfigReader {
-  problem: string = "";
-  constructor(readonly json: Json, private keyring: Keyring) {}
+export class PolicyReader extends ConfigReader {
+  constructor(json: Json, private keyring: Keyring) { super(json); }
 
   policy(node: i32, path: string): Policy {
     const policy = new Policy();
-    this.allow(node, path, ["providers", "missing", "claimHeaders", "authorization"]);
+    this.allow(node, path, ["providers", "missing", "claimHeaders", "publishClaims", "authorization"]);
     const providers = this.list(node, "providers", path);
     for (let item = this.json.first(providers), i = 0; item != ABSENT; item = this.json.next(item, providers), i++) {
       policy.providers.push(this.provider(item, `${path}.providers[${i}]`));
     }
     policy.missingAllowed = this.choice(node, "missing", path, "Deny", "Allow") == 1;
     policy.setsRequestHeaders = this.choice(node, "claimHeaders", path, "FilterState", "Request") == 1;
+    const published = this.list(node, "publishClaims", path);
+    for (let item = this.json.first(published), i = 0; item != ABSENT; item = this.json.next(item, published), i++) {
+      const claim = this.texts(item, `${path}.publishClaims[${i}]`);
+      if (claim.length == 0) this.fail(`${path}.publishClaims[${i}]`, "at least one name is needed");
+      policy.published.push(new PublishedClaim(claimStateKey(claim), claim));
+    }
     const authorization = this.get(node, "authorization");
     if (authorization == ABSENT) return policy;
     policy.authorizes = true;
@@ -135,73 +137,6 @@ export class ConfigReader {
     if (names.length == 0) this.fail(path + ".claim", "at least one name is needed");
     return names;
   }
-
-  get(node: i32, name: string): i32 { return this.json.get(node, utf8(name)); }
-
-  fail(path: string, message: string): void {
-    if (this.problem.length == 0) this.problem = path + ": " + message;
-  }
-
-  /** An object with none but these names. */
-  allow(node: i32, path: string, names: string[]): void {
-    if (this.json.type(node) != JsonType.Object) {
-      this.fail(path, "an object is needed");
-      return;
-    }
-    for (let name = this.json.first(node); name != ABSENT; name = this.json.next(name + 1, node)) {
-      const found = text(this.json.string(name));
-      if (!names.includes(found)) this.fail(path + "." + found, "unknown field");
-    }
-  }
-
-  /** A list, or ABSENT. */
-  list(node: i32, name: string, path: string): i32 {
-    const list = this.get(node, name);
-    if (list != ABSENT && this.json.type(list) != JsonType.Array) this.fail(path + "." + name, "a list is needed");
-    return list;
-  }
-
-  strings(node: i32, name: string, path: string): ArrayBuffer[] {
-    const list = this.list(node, name, path);
-    const strings: ArrayBuffer[] = [];
-    for (let item = this.json.first(list); item != ABSENT; item = this.json.next(item, list)) {
-      if (this.json.type(item) != JsonType.String) this.fail(path + "." + name, "a list of strings is needed");
-      strings.push(this.json.string(item));
-    }
-    return strings;
-  }
-
-  /** Empty when the field is absent. */
-  optional(node: i32, name: string, path: string): ArrayBuffer {
-    const value = this.get(node, name);
-    if (value != ABSENT && this.json.type(value) != JsonType.String) this.fail(path + "." + name, "a string is needed");
-    return this.json.string(value);
-  }
-
-  private required(node: i32, name: string, path: string): ArrayBuffer {
-    const value = this.json.string(this.get(node, name));
-    if (value.byteLength == 0) this.fail(path + "." + name, "a string is needed");
-    return value;
-  }
-
-  /** 0 or 1; 0 when the field is absent. */
-  private choice(node: i32, name: string, path: string, zero: string, one: string): i32 {
-    const value = this.get(node, name);
-    if (this.json.is(value, utf8(one))) return 1;
-    if (value != ABSENT && !this.json.is(value, utf8(zero))) this.fail(path + "." + name, `must be ${zero} or ${one}`);
-    return 0;
-  }
-
-  private milliseconds(node: i32, name: string, path: string, otherwise: i32): i32 {
-    const value = this.get(node, name);
-    if (value == ABSENT) return otherwise;
-    const number = this.json.number(value);
-    if (!(number >= 1 && number <= 86_400_000)) {
-      this.fail(path + "." + name, "must be milliseconds, from 1 to 86400000");
-      return otherwise;
-    }
-    return <i32>number;
-  }
 }
 
 /** An audience as it is compared: without scheme and without a slash at the end (decide.ts does the same to the token's). */
@@ -209,4 +144,11 @@ function bareAudience(audience: ArrayBuffer): ArrayBuffer {
   const start = find(audience, 0, 7, HTTP) == 0 ? 7 : find(audience, 0, 8, HTTPS) == 0 ? 8 : 0;
   const slash = audience.byteLength > start && byteAt(audience, audience.byteLength - 1) == 0x2f;
   return slice(audience, start, audience.byteLength - (slash ? 1 : 0));
+}
+
+/** policy/jwt.ts, publishClaims: names joined by dots. */
+function claimStateKey(claim: ArrayBuffer[]): ArrayBuffer {
+  let key = "gatewright.claim";
+  for (let i = 0; i < claim.length; i++) key += "." + text(claim[i]);
+  return utf8(key);
 }

@@ -1,8 +1,9 @@
 // All remote key sets of a worker, and the one tick that drives them.
 import { BufferType, MapType } from "../../proxy-wasm-as/assembly/abi";
 import { same, utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { Counter, buffer, header, httpCall, now, setTickPeriod } from "../../proxy-wasm-as/assembly/host";
+import { buffer, header, httpCall, now, setTickPeriod } from "../../proxy-wasm-as/assembly/host";
 import { Json } from "../../proxy-wasm-as/assembly/json";
+import { Counter } from "../../proxy-wasm-as/assembly/metrics";
 import { equalBytes } from "../../proxy-wasm-as/assembly/memory";
 import { FetchState, MAX_JWKS_BYTES, RemoteKeys } from "./remote-keys";
 

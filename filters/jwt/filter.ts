@@ -1,22 +1,24 @@
 // JWT authentication and claim authorization: gathers the facts of a request, has them judged, carries out the verdict.
 import { Action, LogLevel, MapType } from "../../proxy-wasm-as/assembly/abi";
 import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
 import {
-  Counter, enterContext, log, now, removeHeader, replaceHeader, respond, resumeRequest, setFilterState,
+  enterContext, log, now, removeHeader, replaceHeader, respond, resumeRequest, setFilterState,
 } from "../../proxy-wasm-as/assembly/host";
+import { Counter } from "../../proxy-wasm-as/assembly/metrics";
 import { IdMap } from "../../proxy-wasm-as/assembly/id-map";
 import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
 import { headerValue } from "./claims";
-import { ConfigReader, MAX_CONFIGURATION_BYTES } from "./config";
+import { PolicyReader } from "./config";
 import { authorize } from "./decide";
 import { Facts } from "./facts";
 import { Fetches } from "./fetches";
 import { Outcome, outcomeStatus, outcomeText } from "./outcome";
-import { ConfiguredKeyring, RoutePolicies } from "./policies";
+import { ConfiguredKeyring, JwtRoutePolicies } from "./policies";
 import { Policy } from "./policy";
 import { RemoteKeys } from "./remote-keys";
-import { RequestRule, readRules } from "./rules";
+import { PolicyRule, readRules } from "./rules";
 import { VerifiedTokens } from "./verified-tokens";
 import { Verifier } from "./verifier";
 
@@ -30,8 +32,8 @@ const CHALLENGE = utf8("www-authenticate");
 
 class JwtRoot extends RootContext {
   readonly fetches: Fetches = new Fetches();
-  fromRoutes: RoutePolicies | null = null;
-  private rules: RequestRule[] = [];
+  fromRoutes: JwtRoutePolicies | null = null;
+  private rules: PolicyRule[] = [];
   verifier: Verifier = new Verifier(new VerifiedTokens());
   readonly allowed: Counter = new Counter("gatewright_jwt_allowed");
   readonly denied: Counter = new Counter("gatewright_jwt_denied");
@@ -49,11 +51,11 @@ class JwtRoot extends RootContext {
     if (configuration.byteLength > MAX_CONFIGURATION_BYTES) return "too large";
     if (!json.parse(configuration, 0, configuration.byteLength)) return "not JSON; wanted: {\"source\":\"route\"} or {\"rules\":[…]}";
     const source = json.get(json.root, utf8("source"));
-    const reader = new ConfigReader(json, new ConfiguredKeyring(this.fetches, json, json.get(json.root, utf8("keySets"))));
+    const reader = new PolicyReader(json, new ConfiguredKeyring(this.fetches, json, json.get(json.root, utf8("keySets"))));
     if (source != ABSENT) {
       reader.allow(json.root, "", ["source", "tokenCache"]);
       if (!json.is(source, utf8("route"))) reader.fail("source", "must be route");
-      this.fromRoutes = new RoutePolicies(this.fetches);
+      this.fromRoutes = new JwtRoutePolicies(this.fetches);
     } else {
       reader.allow(json.root, "", ["rules", "keySets", "tokenCache"]);
       if (json.get(json.root, utf8("rules")) == ABSENT) reader.fail("rules", "source or rules is needed");
@@ -65,7 +67,7 @@ class JwtRoot extends RootContext {
     return reader.problem;
   }
 
-  createHttpContext(id: u32): HttpContext { return new JwtRequest(id, this); }
+  createContext(id: u32): HttpContext { return new JwtRequest(id, this); }
 
   onTick(): void { this.release(this.fetches.run()); }
 
@@ -97,7 +99,7 @@ class JwtRoot extends RootContext {
       request.problem = fromRoutes.problem;
       return policy;
     }
-    for (let i = 0; i < this.rules.length; i++) if (this.rules[i].matches(facts)) return this.rules[i].policy;
+    for (let i = 0; i < this.rules.length; i++) if (this.rules[i].match.matches(facts)) return this.rules[i].policy;
     return null;
   }
 }
@@ -151,9 +153,14 @@ class JwtRequest extends HttpContext {
       if (policy.setsRequestHeaders) for (let j = 0; j < claimHeaders.length; j++) removeHeader(MapType.HttpRequestHeaders, claimHeaders[j].header);
     }
     if (accepted < 0) return;
+    const payload = this.root.verifier.token.payload;
+    for (let i = 0; i < policy.published.length; i++) {
+      const value = headerValue(payload, policy.published[i].claim);
+      if (value != null) setFilterState(policy.published[i].stateKey, value);
+    }
     const claimHeaders = policy.providers[accepted].claimHeaders;
     for (let j = 0; j < claimHeaders.length; j++) {
-      const value = headerValue(this.root.verifier.token.payload, claimHeaders[j].claim);
+      const value = headerValue(payload, claimHeaders[j].claim);
       if (value == null) continue;
       if (policy.setsRequestHeaders) replaceHeader(MapType.HttpRequestHeaders, claimHeaders[j].header, value);
       else setFilterState(claimHeaders[j].stateKey, value);

@@ -17,6 +17,11 @@ export class ClaimHeader {
   ) {}
 }
 
+/** A claim that later filters of the chain may ask for. */
+export class PublishedClaim {
+  constructor(readonly stateKey: ArrayBuffer, readonly claim: ArrayBuffer[]) {}
+}
+
 export class Provider {
   name: ArrayBuffer = new ArrayBuffer(0);
   issuer: ArrayBuffer | null = null;        // null: any
@@ -47,6 +52,7 @@ export class Policy {
   providers: Provider[] = [];
   missingAllowed: bool = false;
   setsRequestHeaders: bool = false;
+  published: PublishedClaim[] = [];
   authorizes: bool = false;
   defaultAllow: bool = false;
   rules: Rule[] = [];

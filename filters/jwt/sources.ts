@@ -1,6 +1,7 @@
-// Where tokens stand in a request: pure functions over header values, the path and cookies.
+// Where tokens stand in a request: pure functions over header values and the path.
 import { find, indexOf, slice } from "../../proxy-wasm-as/assembly/bytes";
-import { byteAt, copyBytes, equalBytes, setByte } from "../../proxy-wasm-as/assembly/memory";
+import { byteAt, equalBytes } from "../../proxy-wasm-as/assembly/memory";
+import { percentDecoded } from "../../proxy-wasm-as/assembly/percent";
 
 /**
  * The token in a header value, or null when the prefix is not there. As Envoy: the prefix may stand anywhere (several
@@ -35,57 +36,4 @@ export function fromQuery(path: ArrayBuffer, name: ArrayBuffer, found: ArrayBuff
     if (equalBytes(key, 0, key.byteLength, name)) found.push(equals < 0 ? new ArrayBuffer(0) : percentDecoded(path, equals + 1, stop));
     start = stop + 1;
   }
-}
-
-/** Every value of a cookie (RFC 6265 section 4.2.1), without quotes around it. */
-export function fromCookies(header: ArrayBuffer, name: ArrayBuffer, found: ArrayBuffer[]): void {
-  let start = 0;
-  while (start < header.byteLength) {
-    let stop = indexOf(header, 0x3b, start, header.byteLength);
-    if (stop < 0) stop = header.byteLength;
-    const equals = indexOf(header, 0x3d, start, stop);
-    if (equals >= 0) {
-      const from = skipBlanks(header, start, equals), to = trimBlanks(header, from, equals);
-      if (equalBytes(header, from, to, name)) {
-        let valueFrom = skipBlanks(header, equals + 1, stop), valueTo = trimBlanks(header, valueFrom, stop);
-        if (valueTo - valueFrom >= 2 && byteAt(header, valueFrom) == 0x22 && byteAt(header, valueTo - 1) == 0x22) {
-          valueFrom++;
-          valueTo--;
-        }
-        found.push(slice(header, valueFrom, valueTo));
-      }
-    }
-    start = stop + 1;
-  }
-}
-
-function skipBlanks(bytes: ArrayBuffer, start: i32, end: i32): i32 {
-  while (start < end && (byteAt(bytes, start) == 0x20 || byteAt(bytes, start) == 0x09)) start++;
-  return start;
-}
-
-function trimBlanks(bytes: ArrayBuffer, start: i32, end: i32): i32 {
-  while (end > start && (byteAt(bytes, end - 1) == 0x20 || byteAt(bytes, end - 1) == 0x09)) end--;
-  return end;
-}
-
-/** [start, end) with %XX decoded once; what is no escape stays. */
-export function percentDecoded(bytes: ArrayBuffer, start: i32, end: i32): ArrayBuffer {
-  if (indexOf(bytes, 0x25, start, end) < 0) return slice(bytes, start, end);
-  const result = new ArrayBuffer(end - start);
-  let at = 0;
-  for (let i = start; i < end; i++) {
-    const high = byteAt(bytes, i) == 0x25 && i + 2 < end ? hex(byteAt(bytes, i + 1)) : 16;
-    const low = high < 16 ? hex(byteAt(bytes, i + 2)) : 16;
-    if (low < 16) {
-      setByte(result, at++, (high << 4) | low);
-      i += 2;
-    } else at += copyBytes(result, at, bytes, i, i + 1);
-  }
-  return slice(result, 0, at);
-}
-
-function hex(c: u32): u32 {
-  if (c - 0x30 < 10) return c - 0x30;
-  return (c | 0x20) - 0x61 < 6 ? (c | 0x20) - 0x61 + 10 : 16;
 }

@@ -7,8 +7,11 @@ export enum Status {
   InvalidMemoryAccess = 6, Empty = 7, CasMismatch = 8, InternalFailure = 10, Unimplemented = 12,
 }
 
-/** What a headers callback returns. Envoy turns StopIteration into "stop all, keep the body". */
+/** What a headers or connection callback returns. Envoy turns StopIteration at headers into "stop all, keep the body". */
 export enum Action { Continue = 0, StopIteration = 1 }
+
+/** What a body callback returns. Watermark: the sender is slowed down once the buffer is full. */
+export enum BodyAction { Continue = 0, StopAndBuffer = 1, StopAndWatermark = 2, StopWithoutBuffer = 3 }
 
 export enum LogLevel { Trace = 0, Debug = 1, Info = 2, Warn = 3, Error = 4, Critical = 5 }
 
@@ -18,7 +21,7 @@ export enum MapType {
 }
 
 export enum BufferType {
-  HttpRequestBody = 0, HttpResponseBody = 1, HttpCallResponseBody = 4, VmConfiguration = 6, PluginConfiguration = 7,
+  HttpRequestBody = 0, HttpResponseBody = 1, DownstreamData = 2, UpstreamData = 3, HttpCallResponseBody = 4, VmConfiguration = 6, PluginConfiguration = 7,
 }
 
 export enum StreamType { Request = 0, Response = 1, Downstream = 2, Upstream = 3 }
@@ -80,3 +83,18 @@ export declare function proxy_define_metric(type: u32, name: usize, nameSize: us
 // @ts-ignore: decorator
 @external("env", "proxy_increment_metric")
 export declare function proxy_increment_metric(id: u32, offset: i64): u32;
+// @ts-ignore: decorator
+@external("env", "proxy_record_metric")
+export declare function proxy_record_metric(id: u32, value: u64): u32;
+// @ts-ignore: decorator
+@external("env", "proxy_get_shared_data")
+export declare function proxy_get_shared_data(key: usize, keySize: usize, outValue: usize, outSize: usize, outCas: usize): u32;
+// @ts-ignore: decorator
+@external("env", "proxy_set_shared_data")
+export declare function proxy_set_shared_data(key: usize, keySize: usize, value: usize, valueSize: usize, cas: u32): u32;
+// @ts-ignore: decorator
+@external("env", "proxy_close_stream")
+export declare function proxy_close_stream(stream: u32): u32;
+// @ts-ignore: decorator
+@external("wasi_snapshot_preview1", "random_get")
+export declare function random_get(buffer: usize, size: usize): u32;

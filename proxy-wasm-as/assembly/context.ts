@@ -1,24 +1,39 @@
-// What a filter extends: a RootContext is one plugin configuration on one worker, an HttpContext one request.
+// What a filter extends: a RootContext is one plugin configuration on one worker, an HttpContext one request, a ConnectionContext one connection.
 // Ids come from the host; unknown ones are answered with "go on" only where no decision depends on it.
-import { Action } from "./abi";
+import { Action, BodyAction } from "./abi";
 import { IdMap } from "./id-map";
 
 export abstract class RootContext {
   constructor(readonly id: u32) {}
   /** The plugin configuration came. False: it is bad, and the host refuses it. */
   abstract onConfigure(configuration: ArrayBuffer): bool;
-  /** A new request. */
-  abstract createHttpContext(id: u32): HttpContext;
+  /** A new stream: an HttpContext in an HTTP filter, a ConnectionContext in a network filter. */
+  abstract createContext(id: u32): StreamContext;
   onTick(): void {}
   /** The answer to host.httpCall. Envoy answers a timeout with :status 504 and a refused connection with 503; `headerCount` is 0 only when an answer broke off. */
   onHttpCallResponse(token: u32, headerCount: u32, bodySize: u32): void {}
 }
 
-export abstract class HttpContext {
+/** A request or a connection. */
+export abstract class StreamContext {
   constructor(readonly id: u32) {}
-  onRequestHeaders(endOfStream: bool): Action { return Action.Continue; }
   /** The stream is over: finished, answered, or left by the client. */
   onDelete(): void {}
+}
+
+/** One request, in an HTTP filter. */
+export abstract class HttpContext extends StreamContext {
+  onRequestHeaders(endOfStream: bool): Action { return Action.Continue; }
+  onResponseHeaders(endOfStream: bool): Action { return Action.Continue; }
+  /** `size`: what waits in the buffer, with all that came before and was held. */
+  onResponseBody(size: u32, endOfStream: bool): BodyAction { return BodyAction.Continue; }
+}
+
+/** One connection, in a network filter. */
+export abstract class ConnectionContext extends StreamContext {
+  /** Stopped here, the connection is neither read from nor handed to later filters until resumeConnection(). */
+  onNewConnection(): Action { return Action.Continue; }
+  onDownstreamData(size: u32, endOfStream: bool): Action { return Action.Continue; }
 }
 
 /** Makes the root context of a plugin; set once by the filter's entry file. */
@@ -27,10 +42,17 @@ let createRoot: CreateRoot | null = null;
 export function registerRoot(create: CreateRoot): void { createRoot = create; }
 
 const roots = new IdMap<RootContext>();
-const streams = new IdMap<HttpContext>();
+const streams = new IdMap<StreamContext>();
 
 export function rootOf(id: u32): RootContext | null { return roots.get(id); }
-export function streamOf(id: u32): HttpContext | null { return streams.get(id); }
+export function requestOf(id: u32): HttpContext | null {
+  const stream = streams.get(id);
+  return stream instanceof HttpContext ? changetype<HttpContext>(stream) : null;
+}
+export function connectionOf(id: u32): ConnectionContext | null {
+  const stream = streams.get(id);
+  return stream instanceof ConnectionContext ? changetype<ConnectionContext>(stream) : null;
+}
 
 export function create(id: u32, parent: u32): void {
   if (parent == 0) {
@@ -39,11 +61,11 @@ export function create(id: u32, parent: u32): void {
     return;
   }
   const root = rootOf(parent);
-  if (root != null) streams.set(id, root.createHttpContext(id));
+  if (root != null) streams.set(id, root.createContext(id));
 }
 
 export function forget(id: u32): void {
-  const stream = streamOf(id);
+  const stream = streams.get(id);
   if (stream != null) {
     streams.delete(id);
     stream.onDelete();

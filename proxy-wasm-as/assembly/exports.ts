@@ -1,6 +1,6 @@
 // What the host calls. A filter's entry file exports the ones it needs and no other: each costs a call a request.
-import { Action, BufferType } from "./abi";
-import { create, forget, rootOf, streamOf } from "./context";
+import { Action, BodyAction, BufferType } from "./abi";
+import { connectionOf, create, forget, requestOf, rootOf } from "./context";
 import { buffer } from "./host";
 import { allocateForHost } from "./memory";
 
@@ -24,8 +24,28 @@ export function proxy_on_tick(id: u32): void {
 }
 
 export function proxy_on_request_headers(id: u32, count: u32, endOfStream: u32): u32 {
-  const stream = streamOf(id);
-  return stream != null ? stream.onRequestHeaders(endOfStream != 0) : Action.StopIteration;
+  const request = requestOf(id);
+  return request != null ? request.onRequestHeaders(endOfStream != 0) : Action.StopIteration;
+}
+
+export function proxy_on_response_headers(id: u32, count: u32, endOfStream: u32): u32 {
+  const request = requestOf(id);
+  return request != null ? request.onResponseHeaders(endOfStream != 0) : Action.Continue;
+}
+
+export function proxy_on_response_body(id: u32, size: u32, endOfStream: u32): u32 {
+  const request = requestOf(id);
+  return request != null ? request.onResponseBody(size, endOfStream != 0) : BodyAction.Continue;
+}
+
+export function proxy_on_new_connection(id: u32): u32 {
+  const connection = connectionOf(id);
+  return connection != null ? connection.onNewConnection() : Action.StopIteration;
+}
+
+export function proxy_on_downstream_data(id: u32, size: u32, endOfStream: u32): u32 {
+  const connection = connectionOf(id);
+  return connection != null ? connection.onDownstreamData(size, endOfStream != 0) : Action.StopIteration;
 }
 
 export function proxy_on_http_call_response(id: u32, token: u32, headerCount: u32, bodySize: u32, trailerCount: u32): void {

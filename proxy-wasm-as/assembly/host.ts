@@ -1,8 +1,8 @@
 // What the host can do, in words. Absent is null, empty is an empty buffer, failure is a value; nothing here traps.
 import {
-  BufferType, LogLevel, MapType, MetricType, Status, StreamType, proxy_call_foreign_function, proxy_continue_stream, proxy_define_metric,
+  BufferType, LogLevel, MapType, Status, StreamType, proxy_call_foreign_function, proxy_close_stream, proxy_continue_stream,
   proxy_get_buffer_bytes, proxy_get_current_time_nanoseconds, proxy_get_header_map_pairs, proxy_get_header_map_value, proxy_get_property,
-  proxy_http_call, proxy_increment_metric, proxy_log, proxy_remove_header_map_value, proxy_replace_header_map_value,
+  proxy_http_call, proxy_log, proxy_remove_header_map_value, proxy_replace_header_map_value,
   proxy_send_local_response, proxy_set_effective_context, proxy_set_property, proxy_set_tick_period_milliseconds,
 } from "./abi";
 import { addressOf, byteAt, expectHostBytes, outAddress, outSize, takeHostBytes, takeHostU32, takeHostU64 } from "./memory";
@@ -71,11 +71,14 @@ export function buffer(type: BufferType, max: i32): ArrayBuffer {
   return takeHostBytes();
 }
 
-/** Answers the request from here. The stream is over, whatever the callback returns. `headers` is [name, value, …]. */
-export function respond(status: u32, details: ArrayBuffer, body: ArrayBuffer, headers: ArrayBuffer[]): void {
+/**
+ * Answers the request from here. The stream is over, whatever the callback returns. `headers` is [name, value, …].
+ * A gRPC request gets `grpcStatus` in gRPC's form; -1: the one that maps from `status`.
+ */
+export function respond(status: u32, details: ArrayBuffer, body: ArrayBuffer, headers: ArrayBuffer[], grpcStatus: i32 = -1): void {
   const pairs = encodePairs(headers);
   proxy_send_local_response(
-    status, addressOf(details), details.byteLength, addressOf(body), body.byteLength, addressOf(pairs), pairs.byteLength, -1);
+    status, addressOf(details), details.byteLength, addressOf(body), body.byteLength, addressOf(pairs), pairs.byteLength, grpcStatus);
 }
 
 /** Makes a stream the one that the following calls are about. False when it is gone. */
@@ -83,6 +86,18 @@ export function enterContext(id: u32): bool { return proxy_set_effective_context
 
 /** Lets a held request go on, after the callback has returned. */
 export function resumeRequest(): void { proxy_continue_stream(StreamType.Request); }
+
+/** Lets a held response (its headers, or the body that waits) go on, after the callback has returned. */
+export function resumeResponse(): void { proxy_continue_stream(StreamType.Response); }
+
+/** Resets the stream of the request in hand, after the callback has returned: no answer; on HTTP/1 the connection closes. */
+export function resetRequest(): void { proxy_close_stream(StreamType.Request); }
+
+/** Lets the data of a held connection go on, after the callback has returned. */
+export function resumeConnection(): void { proxy_continue_stream(StreamType.Downstream); }
+
+/** Closes the connection in hand, after the callback has returned. */
+export function closeConnection(): void { proxy_close_stream(StreamType.Downstream); }
 
 /**
  * Sends an HTTP request to a cluster. The answer comes to RootContext.onHttpCallResponse with the token returned here.
@@ -105,14 +120,4 @@ export function foreignFlag(name: ArrayBuffer, argument: ArrayBuffer, size: i32)
   if (status != Status.Ok) return 0;
   const answer = takeHostBytes();
   return byteAt(answer, 0) | (byteAt(answer, 1) << 8);
-}
-
-/** Counts events; Prometheus shows it under its bare name. */
-export class Counter {
-  private id: u32 = 0;
-  constructor(name: string) {
-    const bytes = utf8(name);
-    if (proxy_define_metric(MetricType.Counter, addressOf(bytes), bytes.byteLength, outAddress()) == Status.Ok) this.id = takeHostU32();
-  }
-  increment(): void { if (this.id != 0) proxy_increment_metric(this.id, 1); }
 }

@@ -1,6 +1,6 @@
 // The only file that handles addresses. What the host allocates is pinned here and unpinned here: nothing stays behind.
 
-const out: usize = memory.data(16);
+const out: usize = memory.data(16);   // an address or a value, a size, a version
 
 /** Address where the host writes the address of what it returns (or a token, an id, a time). */
 // @ts-ignore: decorator
@@ -9,6 +9,14 @@ const out: usize = memory.data(16);
 /** Address where the host writes the size of what it returns. */
 // @ts-ignore: decorator
 @inline export function outSize(): usize { return out + 4; }
+
+/** Address where the host writes a third thing: the version of shared data. */
+// @ts-ignore: decorator
+@inline export function outVersion(): usize { return out + 8; }
+
+/** The u32 that the host wrote to outVersion(). */
+// @ts-ignore: decorator
+@inline export function takeHostVersion(): u32 { return load<u32>(out + 8); }
 
 /** The u32 that the host wrote to outAddress(). */
 // @ts-ignore: decorator
@@ -57,6 +65,18 @@ export function takeHostBytes(): ArrayBuffer {
 // @ts-ignore: decorator
 @inline export function u32At(bytes: ArrayBuffer, index: i32): u32 {
   return index >= 0 && index <= bytes.byteLength - 4 ? load<u32>(changetype<usize>(bytes) + <usize>index) : 0;
+}
+
+/** Little-endian u64 at an index; 0 when it does not lie wholly inside. */
+// @ts-ignore: decorator
+@inline export function u64At(bytes: ArrayBuffer, index: i32): u64 {
+  return index >= 0 && index <= bytes.byteLength - 8 ? load<u64>(changetype<usize>(bytes) + <usize>index) : 0;
+}
+
+/** Writes a little-endian u64; does nothing when it does not lie wholly inside. */
+// @ts-ignore: decorator
+@inline export function setU64(bytes: ArrayBuffer, index: i32, value: u64): void {
+  if (index >= 0 && index <= bytes.byteLength - 8) store<u64>(changetype<usize>(bytes) + <usize>index, value);
 }
 
 /** Writes a byte; does nothing when the index is outside. */

@@ -1,8 +1,8 @@
 // A path as a careful upstream reads it. In Envoys that others configure nobody may have normalised it: `//admin`,
 // `/./admin`, `/%61dmin` and `/x/../admin` all lead to /admin (RFC 3986 section 6.2.2), and must all meet its policy.
-import { slice } from "../../proxy-wasm-as/assembly/bytes";
-import { byteAt, setByte } from "../../proxy-wasm-as/assembly/memory";
-import { percentDecoded } from "./sources";
+import { slice } from "./bytes";
+import { byteAt, setByte } from "./memory";
+import { percentDecoded } from "./percent";
 
 /** Without query and fragment, percent-decoded once, backslashes as slashes, empty and dot segments resolved. */
 export function normalPath(path: ArrayBuffer): ArrayBuffer {

@@ -1,0 +1,69 @@
+// Policies that routes carry in their metadata: there is no per-route configuration for wasm. Each is read once an id.
+import { text } from "./bytes";
+import { MAX_CONFIGURATION_BYTES } from "./config-reader";
+import { Generations } from "./generations";
+import { property, propertyPath } from "./host";
+import { Json } from "./json";
+import { equalBytes } from "./memory";
+
+/** Compiled policies kept; twice as many for a moment. */
+export const MAX_KEPT = 4096;
+
+/**
+ * Reads filter_metadata.gatewright of the route: `<kind>` is the policy's id, `<kind>_policy` the policy in JSON. The id says the content
+ * (a hash), so a policy that changes has another, and one that was read stays read.
+ */
+export abstract class RoutePolicies<T> {
+  private kept: Generations<T> = new Generations<T>(MAX_KEPT);
+  private idPath: ArrayBuffer;
+  private policyPath: ArrayBuffer;
+  private lastId: ArrayBuffer = new ArrayBuffer(0);
+  private last: T | null = null;
+  /** Id of the policy found last; empty when the route carries none. */
+  id: ArrayBuffer = new ArrayBuffer(0);
+  /** Why find() answered null. */
+  problem: string = "";
+
+  constructor(kind: string) {
+    this.idPath = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", kind]);
+    this.policyPath = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", kind + "_policy"]);
+  }
+
+  /** The policy in a document; what is wrong with it goes to `problem`. */
+  protected abstract read(json: Json): T;
+
+  /** The policy of the request in hand; null: none or unreadable, and `problem` says why. */
+  find(): T | null {
+    this.problem = "";
+    const id = property(this.idPath);
+    if (id == null || id.byteLength == 0) {
+      this.id = new ArrayBuffer(0);
+      this.problem = "the route carries no policy";
+      return null;
+    }
+    this.id = id;
+    if (this.last != null && equalBytes(id, 0, id.byteLength, this.lastId)) return this.last;
+    const key = text(id);
+    const policy = this.kept.has(key) ? this.kept.get(key) : this.load();
+    if (policy == null) return null;
+    this.kept.set(key, policy);
+    this.lastId = id;
+    this.last = policy;
+    return policy;
+  }
+
+  private load(): T | null {
+    const bytes = property(this.policyPath);
+    if (bytes == null || bytes.byteLength > MAX_CONFIGURATION_BYTES) {
+      this.problem = bytes == null ? "the route carries an id without a policy" : "the policy is too large";
+      return null;
+    }
+    const json = new Json();
+    if (!json.parse(bytes, 0, bytes.byteLength)) {
+      this.problem = "the policy is not JSON";
+      return null;
+    }
+    const policy = this.read(json);
+    return this.problem.length == 0 ? policy : null;
+  }
+}

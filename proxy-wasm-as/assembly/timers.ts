@@ -1,0 +1,102 @@
+// Any number of timers over the one tick that a root context has. No tick while nothing waits.
+import { now, setTickPeriod } from "./host";
+
+/** Something to be done later, once. */
+export abstract class Timer {
+  /** Milliseconds since the epoch. */
+  due: i64 = 0;
+  /** Place in the heap; -1: not in it. */
+  place: i32 = -1;
+  /** The time has come. Called from onTick: no stream is in effect; what waits on behalf of one calls enterContext first. */
+  abstract onDue(): void;
+}
+
+/** A binary heap by time. Its root context calls run() from onTick. */
+export class Timers {
+  private heap: Timer[] = [];
+  private tickAt: i64 = 0;                                        // when the host will tick; 0: never
+
+  get size(): i32 { return this.heap.length; }
+
+  /** Calls timer.onDue() at `due`, and no sooner; one that waits already is moved. */
+  set(timer: Timer, due: i64): void {
+    if (timer.place >= 0) this.take(timer.place);
+    timer.due = due;
+    timer.place = this.heap.length;
+    this.heap.push(timer);
+    this.up(timer.place);
+    this.arm();
+  }
+
+  /** Does nothing for a timer that does not wait. */
+  cancel(timer: Timer): void {
+    if (timer.place < 0) return;
+    this.take(timer.place);
+    if (this.heap.length == 0) this.arm();                        // a tick too early finds nothing due, and costs less than moving it
+  }
+
+  /** Calls all that are due, in the order of their times. What they set for now waits for the next tick. */
+  run(): void {
+    this.tickAt = 0;
+    const time = now();
+    const due: Timer[] = [];
+    while (this.heap.length > 0 && this.heap[0].due <= time) due.push(this.take(0));
+    for (let i = 0; i < due.length; i++) due[i].onDue();
+    this.arm();
+  }
+
+  /** Sets the tick to the first timer. The host repeats a tick, so it is set anew each time. */
+  private arm(): void {
+    if (this.heap.length == 0) {
+      setTickPeriod(0);
+      this.tickAt = 0;
+      return;
+    }
+    const first = this.heap[0].due;
+    if (this.tickAt != 0 && this.tickAt <= first) return;
+    this.tickAt = first;
+    setTickPeriod(<u32>min(max(first - now(), 1), 86_400_000));
+  }
+
+  private take(place: i32): Timer {
+    const taken = this.heap[place];
+    const last = this.heap.pop();
+    if (place < this.heap.length) {
+      this.heap[place] = last;
+      last.place = place;
+      this.up(place);
+      this.down(last.place);
+    }
+    taken.place = -1;
+    return taken;
+  }
+
+  private up(place: i32): void {
+    const timer = this.heap[place];
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (this.heap[parent].due <= timer.due) break;
+      this.put(this.heap[parent], place);
+      place = parent;
+    }
+    this.put(timer, place);
+  }
+
+  private down(place: i32): void {
+    const timer = this.heap[place];
+    for (;;) {
+      let child = place * 2 + 1;
+      if (child >= this.heap.length) break;
+      if (child + 1 < this.heap.length && this.heap[child + 1].due < this.heap[child].due) child++;
+      if (this.heap[child].due >= timer.due) break;
+      this.put(this.heap[child], place);
+      place = child;
+    }
+    this.put(timer, place);
+  }
+
+  private put(timer: Timer, place: i32): void {
+    this.heap[place] = timer;
+    timer.place = place;
+  }
+}
