@@ -6,11 +6,11 @@ import { ClaimMatch, RequestKey } from './request-key.ts';
 import { RequestMatch } from './request-match.ts';
 
 const limitName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a lower-case name such as per-client');
+/** In the listener, where limits of several objects meet: the limit's name with the object's before it. */
+const qualifiedName = z.string().max(381).regex(/^([a-z0-9-]+\/[a-z0-9.-]+\/)?[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be a lower-case name such as per-client, or namespace/policy/per-client');
 const cidr = z.union([z.cidrv4(), z.cidrv6()]);
 
-/** One limit on connections. `value` and `rate` both hold where both are given. */
-export const ConnectionLimit = z.strictObject({
-  name: limitName.describe('in metrics, and what connections are counted under'),
+const limitFields = {
   per: z.enum(['Listener', 'Gateway', 'SourceIP', 'ServerName', 'ClientCertificate']).default('Listener')
     .describe('what is counted together. Gateway: all its listeners. SourceIP, ServerName (SNI), ClientCertificate (SHA-256): each value by itself, over all listeners'),
   ipv4PrefixLength: z.int().min(1).max(32).default(32).describe('for SourceIP: addresses of one network of this size count together'),
@@ -25,10 +25,19 @@ export const ConnectionLimit = z.strictObject({
   sources: z.array(cidr).max(128).default([]).describe('only connections from there; empty: all'),
   allow: z.array(cidr).max(128).default([]).describe('connections from there are neither limited nor counted'),
   dryRun: z.boolean().default(false).describe('counted as refused, and let in'),
-}).superRefine(({ value, rate }, context) => {
+};
+
+function limitsSomething({ value, rate }: { readonly value?: unknown; readonly rate?: unknown }, context: z.RefinementCtx): void {
   if (value === undefined && rate === undefined) context.addIssue({ code: 'custom', message: 'must have value or rate' });
-});
+}
+
+/** One limit on connections, as it is written. `value` and `rate` both hold where both are given. */
+export const ConnectionLimit = z.strictObject({ name: limitName.describe('in metrics, and what connections are counted under'), ...limitFields }).superRefine(limitsSomething);
 export type ConnectionLimit = z.infer<typeof ConnectionLimit>;
+
+/** The same as a listener carries it. Listeners that carry a limit of one name, and do not count per Listener, share its counts. */
+export const ListenerLimit = z.strictObject({ name: qualifiedName.describe('in metrics, and what connections are counted under'), ...limitFields }).superRefine(limitsSomething);
+export type ListenerLimit = z.infer<typeof ListenerLimit>;
 
 function uniqueNames(limits: readonly { readonly name: string }[], context: z.RefinementCtx): void {
   limits.forEach(({ name }, i) => {
@@ -64,8 +73,8 @@ export function concurrencyClaims({ limits }: ConcurrencyPolicy): string[] {
 export const ConnectionLimitPluginConfiguration = z.union([
   z.strictObject({
     connections: z.strictObject({
-      listener: z.string().min(1).max(253).describe('what `per: Listener` counts under'),
-      limits: z.array(ConnectionLimit).max(16).superRefine(uniqueNames),
+      listener: z.string().min(1).max(600).describe('what `per: Listener` counts under: namespace/gateway/port/listener at most'),
+      limits: z.array(ListenerLimit).max(17).superRefine(uniqueNames).describe('EG\'s one, and those of a ConnectionLimitPolicy'),
     }),
   }),
   z.strictObject({
