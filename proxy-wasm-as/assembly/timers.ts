@@ -35,13 +35,11 @@ export class Timers {
     if (this.heap.length == 0) this.arm();                        // a tick too early finds nothing due, and costs less than moving it
   }
 
-  /** Calls all that are due, in the order of their times. What they set for now waits for the next tick. */
+  /** Calls all that are due, in the order of their times; never more than waited when it began, so that one that sets itself anew cannot hold it up. */
   run(): void {
     this.tickAt = 0;
     const time = now();
-    const due: Timer[] = [];
-    while (this.heap.length > 0 && this.heap[0].due <= time) due.push(this.take(0));
-    for (let i = 0; i < due.length; i++) due[i].onDue();
+    for (let left = this.heap.length; left > 0 && this.heap.length > 0 && this.heap[0].due <= time; left--) this.take(0).onDue();
     this.arm();
   }
 
