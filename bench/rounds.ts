@@ -33,7 +33,7 @@ export interface Load {
 
 /** The listener of the product, with these filters and this route in place instead of by xDS. The route answers by itself. */
 export function listener(filters: readonly Json[], route: Json, networkFilters: readonly Json[] = []): Json {
-  const json = listenerJson({ name: 'bench', port: 0, serves: [], chains: [{ name: 'bench', serverNames: [], certificates: [], routeTable: 'bench' }] }, '127.0.0.1') as Json;
+  const json = listenerJson({ name: 'bench', port: 0, serves: [], bufferLimitBytes: 32_768, chains: [{ name: 'bench', serverNames: [], certificates: [], limits: [], http: {}, routeTable: 'bench' }] }, '127.0.0.1') as Json;
   const [chain] = json['filterChains'] as [{ filters: Json[] }];
   const hcm = chain.filters.find(({ name }) => name === 'envoy.filters.network.http_connection_manager') as Json;
   const manager = hcm['typedConfig'] as Json;

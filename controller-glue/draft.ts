@@ -1,6 +1,13 @@
 // What the steps of translate fill in, one after the other. Plain data; each step says in its first line which fields it writes.
 import type { Condition } from './condition.ts';
-import type { Ir, IrAction, IrCertificate, IrCluster, IrJwt, IrMatch, ObjectRef } from './ir.ts';
+import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limit.ts';
+import type { Fault } from '../policy/fault.ts';
+import type { Ir, IrAction, IrCertificate, IrClientAuthority, IrCluster, IrHttpLimits, IrJwt, IrMatch, ObjectRef } from './ir.ts';
+import type { BackendTrafficPolicySpec, CircuitBreaker } from './kinds/backend-traffic-policy.ts';
+import type { ClientTrafficPolicySpec } from './kinds/client-traffic-policy.ts';
+import type { ConcurrencyPolicySpec } from './kinds/concurrency-policy.ts';
+import type { ConnectionLimitPolicySpec } from './kinds/connection-limit-policy.ts';
+import type { FaultPolicySpec } from './kinds/fault-policy.ts';
 import type { Listener } from './kinds/gateway.ts';
 import type { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import type { HttpRouteSpec, ParentRef } from './kinds/http-route.ts';
@@ -97,11 +104,46 @@ export interface DraftRule {
 /** Every kind of policy that is attached to places: what its users write, and what it makes of the places it decides for. policy-kinds.ts has a row for each. */
 export interface PolicyKinds {
   readonly SecurityPolicy: { readonly spec: SecurityPolicySpec; readonly effect: SecurityEffect };
+  readonly BackendTrafficPolicy: { readonly spec: BackendTrafficPolicySpec; readonly effect: BackendTrafficEffect };
+  readonly FaultPolicy: { readonly spec: FaultPolicySpec; readonly effect: FaultEffect };
+  readonly ConcurrencyPolicy: { readonly spec: ConcurrencyPolicySpec; readonly effect: ConcurrencyPolicy };
+  readonly ClientTrafficPolicy: { readonly spec: ClientTrafficPolicySpec; readonly effect: ClientTrafficEffect };
+  readonly ConnectionLimitPolicy: { readonly spec: ConnectionLimitPolicySpec; readonly effect: ConnectionLimitEffect };
 }
 export type PolicyKind = keyof PolicyKinds;
 
 /** Without jwt: the policy says nothing. */
 export interface SecurityEffect { readonly jwt?: IrJwt; readonly keySets: readonly string[] }
+
+export interface BackendTrafficEffect {
+  /** What its fault is counted under. */
+  readonly name: string;
+  readonly fault?: Fault;
+  /** For rules that have none of their own; 0: without end. */
+  readonly requestTimeoutMs?: number;
+  /** Rules under it get clusters of their own. */
+  readonly cluster?: ClusterSettings;
+}
+export interface ClusterSettings {
+  readonly circuitBreaker?: CircuitBreaker;
+  readonly connectTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
+  readonly maxConnectionMs?: number;
+}
+
+export interface FaultEffect { readonly name: string; readonly faults: readonly Fault[]; readonly maxActiveFaults?: number }
+
+/** What is absent keeps its default. */
+export interface ClientTrafficEffect {
+  readonly limits: readonly ListenerLimit[];
+  readonly http: IrHttpLimits;
+  readonly clientValidation?: { readonly authority: IrClientAuthority; readonly optional: boolean };
+  /** Of the port: its listeners cannot differ in these. */
+  readonly port: PortSettings;
+}
+export interface PortSettings { readonly bufferLimitBytes?: number; readonly acceptsPerEvent?: number }
+
+export interface ConnectionLimitEffect { readonly limits: readonly ListenerLimit[] }
 
 export interface DraftPolicy<Kind extends PolicyKind> {
   readonly resource: Resource<PolicyKinds[Kind]['spec']>;

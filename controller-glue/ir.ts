@@ -1,5 +1,7 @@
 // What Envoy must do, as plain printable data: between what the user wrote (resources.ts) and xDS (xds/).
 // Nothing in it that only Kubernetes understands, nothing that only protobuf understands.
+import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limit.ts';
+import type { FaultPolicy } from '../policy/fault.ts';
 import type { JwtPolicy } from '../policy/jwt.ts';
 import type { Secret } from '../policy/secret.ts';
 import type { Reason } from './reason.ts';
@@ -17,6 +19,7 @@ export interface IrGateway {
   readonly routeTables: readonly IrRouteTable[];
   readonly clusters: readonly IrCluster[];
   readonly certificates: readonly IrCertificate[];
+  readonly clientAuthorities: readonly IrClientAuthority[];
 }
 
 /** One bound port. Listeners of a Gateway that share a port are chains (HTTPS) or virtual hosts (HTTP) of one. */
@@ -24,6 +27,8 @@ export interface IrListener {
   readonly name: string;                       // <namespace>/<gateway>/<port>
   readonly port: number;                       // as bound, after the offset
   readonly serves: readonly string[];          // names of the Gateway's listeners that share the port
+  readonly bufferLimitBytes: number;           // of each connection
+  readonly acceptsPerEvent?: number;           // how many connections a worker takes before it looks after others; absent: all that wait
   readonly chains: readonly IrChain[];
 }
 
@@ -32,10 +37,22 @@ export interface IrChain {
   readonly name: string;
   readonly serverNames: readonly string[];
   readonly certificates: readonly string[];    // names of IrCertificate; empty: plain HTTP
+  readonly clientValidation?: IrClientValidation;
+  readonly limits: readonly ListenerLimit[];   // on its connections, whatever they carry
+  readonly http: IrHttpLimits;
   readonly routeTable: string;
 }
 
+/** Clients show a certificate of these authorities: always, or (optional) where they show one at all. */
+export interface IrClientValidation { readonly authority: string; readonly optional: boolean }
+
+/** What one connection may do once it speaks HTTP; absent: without end. */
+export interface IrHttpLimits { readonly maxConnectionMs?: number; readonly maxRequestsPerConnection?: number; readonly maxStreamMs?: number }
+
 export interface IrCertificate { readonly name: string; readonly certificate: string; readonly key: Secret }
+
+/** Certificates (PEM) of which one must have signed a client's. */
+export interface IrClientAuthority { readonly name: string; readonly certificates: string }
 
 export interface IrRouteTable { readonly name: string; readonly virtualHosts: readonly IrVirtualHost[] }
 
@@ -52,6 +69,11 @@ export interface IrRoute {
   readonly match: IrMatch;
   readonly action: IrAction;
   readonly jwt?: IrJwt;
+  /** Before authorization: what an unauthenticated client meets too. */
+  readonly fault?: IrFault;
+  /** After it: what asks for claims. */
+  readonly faultAfter?: IrFault;
+  readonly concurrency?: IrConcurrency;
 }
 
 export interface IrMatch {
@@ -74,9 +96,27 @@ export type IrShare =
 
 /** A policy by its content: the id is what the guard demands as the verdict. */
 export interface IrJwt { readonly id: string; readonly policy: JwtPolicy }
+export interface IrFault { readonly id: string; readonly policy: FaultPolicy }
+export interface IrConcurrency { readonly id: string; readonly policy: ConcurrencyPolicy }
 
 export type IrCluster =
-  | { readonly kind: 'endpoints'; readonly name: string; readonly protocol: 'http1' | 'h2c'; readonly endpoints: readonly IrEndpoint[] }
+  /** `service`: what the endpoints are known by; clusters of one Service share them. */
+  | { readonly kind: 'endpoints'; readonly name: string; readonly service: string; readonly protocol: 'http1' | 'h2c'; readonly endpoints: readonly IrEndpoint[]; readonly limits?: IrClusterLimits }
   /** A host by name (a key set's), over TLS verified by chain and name; without TLS only on loopback. */
   | { readonly kind: 'host'; readonly name: string; readonly host: string; readonly port: number; readonly tls: boolean };
 export interface IrEndpoint { readonly address: string; readonly port: number }
+
+/** What is absent is Envoy's default, but for retries at one time: those are 1024 everywhere. */
+export interface IrClusterLimits {
+  readonly maxConnections?: number;
+  readonly maxPendingRequests?: number;
+  readonly maxRequests?: number;
+  readonly maxRetries?: number;
+  /** Wins over maxRetries. */
+  readonly retryBudget?: { readonly percent: number; readonly minConcurrency: number };
+  readonly maxConnectionsPerEndpoint?: number;
+  readonly maxRequestsPerConnection?: number;
+  readonly connectTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
+  readonly maxConnectionMs?: number;
+}

@@ -1,7 +1,12 @@
 // Every kind we know, in one table. A kind that is not here is unknown: an error in our groups, a warning elsewhere.
 import { z } from 'zod';
+import { BackendTrafficPolicySpec } from './kinds/backend-traffic-policy.ts';
+import { ClientTrafficPolicySpec } from './kinds/client-traffic-policy.ts';
+import { ConcurrencyPolicySpec } from './kinds/concurrency-policy.ts';
+import { ConnectionLimitPolicySpec } from './kinds/connection-limit-policy.ts';
 import { ConfigMapBody, NamespaceBody, SecretBody } from './kinds/core.ts';
 import { EnvoyGatewayBody } from './kinds/envoy-gateway.ts';
+import { FaultPolicySpec } from './kinds/fault-policy.ts';
 import { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import { HttpRouteSpec } from './kinds/http-route.ts';
 import { ignored } from './kinds/not-supported.ts';
@@ -37,6 +42,8 @@ const gatewayApi = (kind: string, list: keyof Resources, spec: z.ZodType, versio
   ({ group: GATEWAY_API, kind, versions, list, body: withSpec(spec), hasSpec: true, scope, unknownFields: 'error' });
 const core = (group: string, kind: string, list: keyof Resources, body: z.ZodType, hasSpec: boolean, scope: Kind['scope'] = 'namespace'): Kind =>
   ({ group, kind, versions: ['v1'], list, body, hasSpec, scope, unknownFields: 'warning' });
+const policy = (group: string, kind: string, list: keyof Resources, spec: z.ZodType): Kind =>
+  ({ group, kind, versions: ['v1alpha1'], list, body: withSpec(spec), hasSpec: true, scope: 'namespace', unknownFields: 'error' });
 const unsupportedPolicy = (group: string, kind: string, versions: readonly string[] = ['v1alpha1']): Kind => ({
   group, kind, versions, list: 'unsupportedPolicies', body: withSpec(UnsupportedPolicySpec), hasSpec: true, scope: 'namespace', unknownFields: 'error',
   unsupported: `${kind} is not supported yet; what it covers answers 500`,
@@ -56,10 +63,13 @@ export const kinds: readonly Kind[] = [
   core('', 'Secret', 'secrets', SecretBody, false),
   core('', 'Namespace', 'namespaces', NamespaceBody, false, 'cluster'),
   core('discovery.k8s.io', 'EndpointSlice', 'endpointSlices', EndpointSliceBody, false),
-  { group: ENVOY_GATEWAY, kind: 'SecurityPolicy', versions: ['v1alpha1'], list: 'securityPolicies', body: withSpec(SecurityPolicySpec), hasSpec: true, scope: 'namespace', unknownFields: 'error' },
+  policy(ENVOY_GATEWAY, 'SecurityPolicy', 'securityPolicies', SecurityPolicySpec),
+  policy(ENVOY_GATEWAY, 'BackendTrafficPolicy', 'backendTrafficPolicies', BackendTrafficPolicySpec),
+  policy(ENVOY_GATEWAY, 'ClientTrafficPolicy', 'clientTrafficPolicies', ClientTrafficPolicySpec),
+  policy(GATEWRIGHT, 'FaultPolicy', 'faultPolicies', FaultPolicySpec),
+  policy(GATEWRIGHT, 'ConcurrencyPolicy', 'concurrencyPolicies', ConcurrencyPolicySpec),
+  policy(GATEWRIGHT, 'ConnectionLimitPolicy', 'connectionLimitPolicies', ConnectionLimitPolicySpec),
   { group: ENVOY_GATEWAY, kind: 'EnvoyGateway', versions: ['v1alpha1'], list: 'envoyGateways', body: EnvoyGatewayBody, hasSpec: false, scope: 'namespace', unknownFields: 'error' },
-  unsupportedPolicy(ENVOY_GATEWAY, 'BackendTrafficPolicy'),
-  unsupportedPolicy(ENVOY_GATEWAY, 'ClientTrafficPolicy'),
   unsupportedPolicy(ENVOY_GATEWAY, 'EnvoyExtensionPolicy'),
   unsupportedPolicy(ENVOY_GATEWAY, 'EnvoyPatchPolicy'),
   unsupportedPolicy(GATEWAY_API, 'BackendTLSPolicy', ['v1', 'v1alpha3']),

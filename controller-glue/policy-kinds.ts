@@ -1,5 +1,10 @@
 // The kinds of policies that are attached to Gateways, listeners, routes and rules: one row each. All else is the same for all of them (steps/attach-policies.ts).
 import type { Draft, PolicyKind, PolicyKinds, Place } from './draft.ts';
+import { backendTrafficEffect } from './effects/backend-traffic-policy.ts';
+import { clientTrafficEffect } from './effects/client-traffic-policy.ts';
+import { concurrencyEffect } from './effects/concurrency-policy.ts';
+import { connectionLimitEffect } from './effects/connection-limit-policy.ts';
+import { faultEffect } from './effects/fault-policy.ts';
 import { securityEffect } from './effects/security-policy.ts';
 import type { Fault } from './problem-at.ts';
 import type { Resource, Resources } from './resources.ts';
@@ -23,6 +28,11 @@ export interface Overrides { readonly listeners: readonly string[]; readonly rou
 /** A new kind is one new row here, and its types in draft.ts. */
 export const policyKinds: { readonly [Kind in PolicyKind]: Row<Kind> } = {
   SecurityPolicy: { resources: ({ securityPolicies }) => securityPolicies, effect: securityEffect, words: wordsFor('SecurityPolicy', 'securityPolicies') },
+  BackendTrafficPolicy: { resources: ({ backendTrafficPolicies }) => backendTrafficPolicies, effect: backendTrafficEffect, words: wordsFor('BackendTrafficPolicy', 'backendTrafficPolicies') },
+  FaultPolicy: { resources: ({ faultPolicies }) => faultPolicies, effect: faultEffect, words: wordsFor('FaultPolicy', 'faultPolicies') },
+  ConcurrencyPolicy: { resources: ({ concurrencyPolicies }) => concurrencyPolicies, effect: concurrencyEffect, words: wordsFor('ConcurrencyPolicy', 'concurrencyPolicies') },
+  ClientTrafficPolicy: { resources: ({ clientTrafficPolicies }) => clientTrafficPolicies, effect: clientTrafficEffect, words: wordsForListeners('ClientTrafficPolicy', 'ClientTrafficPolicies') },
+  ConnectionLimitPolicy: { resources: ({ connectionLimitPolicies }) => connectionLimitPolicies, effect: connectionLimitEffect, words: wordsForListeners('ConnectionLimitPolicy', 'ConnectionLimitPolicies') },
 };
 
 export const policyKindNames = Object.keys(policyKinds) as readonly PolicyKind[];
@@ -42,6 +52,14 @@ function wordsFor(policyKind: PolicyKind, plural: string): Words {
       const lists = [list('these gateway listeners', listeners), list('these routes', routes), list('these route rules', rules)].filter((text) => text !== '');
       return `This policy is being overridden by other ${plural} for ${lists.join(' and ')}`;
     },
+  };
+}
+
+/** Of policies that have no routes as targets. */
+function wordsForListeners(policyKind: string, plural: string): Words {
+  return {
+    conflict: ({ name, section }) => `Unable to target ${section === undefined ? 'Gateway' : `section ${section} of`} ${name}, another ${policyKind} has already attached to it`,
+    overridden: ({ listeners }) => `There are existing ${plural} that are overriding these sections [${listeners.map((listener) => listener.split('/').at(-1)).join(' ')}]`,
   };
 }
 

@@ -1,7 +1,12 @@
 // What the user wrote: checked and typed, and otherwise left as it was. The one input of translate.
 import type { ObjectRef } from './ir.ts';
+import type { BackendTrafficPolicySpec } from './kinds/backend-traffic-policy.ts';
+import type { ClientTrafficPolicySpec } from './kinds/client-traffic-policy.ts';
+import type { ConcurrencyPolicySpec } from './kinds/concurrency-policy.ts';
+import type { ConnectionLimitPolicySpec } from './kinds/connection-limit-policy.ts';
 import type { ConfigMapBody, NamespaceBody, SecretBody } from './kinds/core.ts';
 import type { EnvoyGatewayBody } from './kinds/envoy-gateway.ts';
+import type { FaultPolicySpec } from './kinds/fault-policy.ts';
 import type { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import type { HttpRouteSpec } from './kinds/http-route.ts';
 import type { ReferenceGrantSpec } from './kinds/reference-grant.ts';
@@ -51,6 +56,11 @@ export interface Resources {
   readonly secrets: readonly Resource<SecretBody>[];
   readonly namespaces: readonly Resource<NamespaceBody>[];
   readonly securityPolicies: readonly Resource<SecurityPolicySpec>[];
+  readonly backendTrafficPolicies: readonly Resource<BackendTrafficPolicySpec>[];
+  readonly faultPolicies: readonly Resource<FaultPolicySpec>[];
+  readonly concurrencyPolicies: readonly Resource<ConcurrencyPolicySpec>[];
+  readonly clientTrafficPolicies: readonly Resource<ClientTrafficPolicySpec>[];
+  readonly connectionLimitPolicies: readonly Resource<ConnectionLimitPolicySpec>[];
   readonly envoyGateways: readonly Resource<EnvoyGatewayBody>[];
   readonly unsupportedPolicies: readonly Resource<UnsupportedPolicySpec>[];
   readonly unsupported: readonly Resource<UnsupportedSpec>[];
@@ -58,7 +68,7 @@ export interface Resources {
 
 export const noResources: Resources = {
   gatewayClasses: [], gateways: [], httpRoutes: [], referenceGrants: [], services: [], endpointSlices: [], configMaps: [], secrets: [], namespaces: [],
-  securityPolicies: [], envoyGateways: [], unsupportedPolicies: [], unsupported: [],
+  securityPolicies: [], backendTrafficPolicies: [], faultPolicies: [], concurrencyPolicies: [], clientTrafficPolicies: [], connectionLimitPolicies: [], envoyGateways: [], unsupportedPolicies: [], unsupported: [],
 };
 
 /** A resource with the list it belongs to. */

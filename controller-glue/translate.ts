@@ -15,6 +15,7 @@ import { buildTables } from './steps/build-tables.ts';
 import { closeUnsupported } from './steps/close-unsupported.ts';
 import { readPolicies } from './steps/read-policies.ts';
 import { reportRefusals } from './steps/report-refusals.ts';
+import { settleListeners } from './steps/settle-listeners.ts';
 import { writeStatuses } from './steps/write-statuses.ts';
 
 export interface Translated {
@@ -34,6 +35,7 @@ const steps: readonly Step[] = [
   acceptRoutes,
   readPolicies,
   attachPolicies,
+  settleListeners,
   closeUnsupported,
   buildTables,
   reportRefusals,

@@ -46,3 +46,15 @@ export function requireTarget(spec: Targets, context: z.RefinementCtx): void {
     context.addIssue({ code: 'custom', message: 'must have one of targetRef, targetRefs, targetSelectors' });
   }
 }
+
+/** What a connection is made to: policies on connections are for Gateways and their listeners. A ListenerSet is said to be missing where targets are looked up. */
+export function onlyGateways(spec: Targets, context: z.RefinementCtx): void {
+  const kinds = [
+    ...(spec.targetRef === undefined ? [] : [{ path: ['targetRef'], kind: spec.targetRef.kind }]),
+    ...(spec.targetRefs ?? []).map(({ kind }, i) => ({ path: ['targetRefs', i], kind })),
+    ...(spec.targetSelectors ?? []).map(({ kind }, i) => ({ path: ['targetSelectors', i], kind })),
+  ];
+  for (const { path, kind } of kinds) {
+    if (kind !== 'Gateway' && kind !== 'ListenerSet') context.addIssue({ code: 'custom', path: [...path, 'kind'], message: 'must be Gateway' });
+  }
+}

@@ -3,6 +3,7 @@ import type { Draft, DraftGateway, DraftListener } from '../draft.ts';
 import { covers, domain } from '../hostname.ts';
 import type { IrChain, IrCluster, IrGateway, IrListener, IrRoute, IrRouteTable, IrVirtualHost } from '../ir.ts';
 import { compare } from '../lookup.ts';
+import { chainTraffic, clientAuthorities, portTraffic } from './listener-traffic.ts';
 import { inOrder } from './precedence.ts';
 import { irRoutes } from './rule-routes.ts';
 import type { TableRoute } from './rule-routes.ts';
@@ -32,12 +33,21 @@ function irGateway(gateway: DraftGateway, draft: Draft): IrGateway {
       const table = secure ? `${listener}/${first.spec.name}` : listener;
       const neighbours = gateway.listeners.filter(({ spec }) => spec.port === first.spec.port && spec.protocol === first.spec.protocol);
       tables.push({ name: table, virtualHosts: virtualHosts(group, neighbours, hosts, draft) });
-      chains.push({ name: table, serverNames: secure && first.spec.hostname !== undefined ? [first.spec.hostname] : [], certificates: first.certificates.map((each) => each.name), routeTable: table });
+      chains.push({
+        name: table, serverNames: secure && first.spec.hostname !== undefined ? [first.spec.hostname] : [], certificates: first.certificates.map((each) => each.name),
+        ...chainTraffic(group, draft), routeTable: table,
+      });
     }
-    listeners.push({ name: listener, port, serves: onPort.map(({ spec }) => spec.name), chains });
+    listeners.push({ name: listener, port, serves: onPort.map(({ spec }) => spec.name), ...portTraffic(onPort, draft), chains });
   }
-  const certificates = new Map(gateway.listeners.filter(({ usable }) => usable).flatMap((listener) => listener.certificates.map((each) => [each.name, each] as const)));
-  return { namespace, name, listeners, routeTables: tables, clusters: used(tables, draft), certificates: [...certificates.values()].sort((a, b) => compare(a.name, b.name)) };
+  const own = [...hosts.values()].flatMap((each) => [...each.values()].flatMap((routes) => routes.flatMap(({ clusters }) => clusters)));
+  const usable = gateway.listeners.filter((listener) => listener.usable);
+  const certificates = new Map(usable.flatMap((listener) => listener.certificates.map((each) => [each.name, each] as const)));
+  return {
+    namespace, name, listeners, routeTables: tables, clusters: used(tables, new Map([...draft.clusters, ...own.map((cluster) => [cluster.name, cluster] as const)])),
+    certificates: [...certificates.values()].sort((a, b) => compare(a.name, b.name)),
+    clientAuthorities: clientAuthorities(usable, draft),
+  };
 }
 
 function hostsOfListeners(gateway: DraftGateway, draft: Draft): ReadonlyMap<DraftListener, Hosts> {
@@ -105,7 +115,7 @@ function virtualHost({ spec }: DraftListener, hostname: string, routes: readonly
 }
 
 /** The clusters that these tables lead to: those of their shares, and those that remote keys come from. */
-function used(tables: readonly IrRouteTable[], { clusters }: Draft): IrCluster[] {
+function used(tables: readonly IrRouteTable[], clusters: ReadonlyMap<string, IrCluster>): IrCluster[] {
   const names = new Set<string>();
   for (const { action, jwt } of tables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes))) {
     if (action.kind === 'forward') for (const share of action.shares) if ('cluster' in share) names.add(share.cluster);

@@ -20,7 +20,7 @@ export function rulePlaces({ resource: { metadata } }: DraftRoute, rule: DraftRu
 }
 
 /** A listener: itself, its Gateway. */
-export function listenerPlaces({ gateway: { metadata }, spec }: DraftListener): string[] {
+export function listenerPlaces({ gateway: { metadata }, spec }: DraftListener): [own: string, gateway: string] {
   const gateway: Place = { kind: 'Gateway', namespace: metadata.namespace, name: metadata.name };
   return [placeKey({ ...gateway, section: spec.name }), placeKey(gateway)];
 }
