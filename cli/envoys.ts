@@ -10,6 +10,7 @@ import { AdsServer } from '../controller-glue/xds/ads.ts';
 import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
 import { RouteCache } from '../controller-glue/xds/encode-routes.ts';
 import { consistent } from '../controller-glue/xds/consistent.ts';
+import type { WasmModules } from '../controller-glue/xds/extensions.ts';
 import { buildSnapshot } from '../controller-glue/xds/snapshot.ts';
 import { staticConfiguration } from '../controller-glue/xds/static.ts';
 import { EnvoyRunner } from './envoy-runner.ts';
@@ -21,7 +22,7 @@ export interface EnvoysOptions {
   readonly folder: string;
   readonly concurrency: number;
   readonly address: string;
-  readonly wasm: { readonly jwt: Uint8Array };
+  readonly wasm: WasmModules;
   readonly caFile: string;
   readonly log: Logger;
   /** An Envoy that died is back, its admin interface on another port. */

@@ -1,6 +1,6 @@
 // `gatewright up`: files in, one Envoy per Gateway out. The composition root: everything real is made here and handed on.
 import { pino } from 'pino';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Applied, Controller } from '../controller-glue/controller.ts';
@@ -17,6 +17,7 @@ import { refusePortsInUse } from './ports.ts';
 import { problemLines } from './problems.ts';
 import { writeReadyFile } from './ready-file.ts';
 import { systemCaFile } from './system-ca.ts';
+import { wasmModules } from './wasm-modules.ts';
 
 export interface UpOptions {
   readonly file: readonly string[];
@@ -30,8 +31,6 @@ export interface UpOptions {
 
 /** What is there once every listener serves. */
 export interface Ready { readonly ir: Ir; readonly admin: string | undefined; readonly metrics: string }
-
-const WASM = new URL('../build/jwt.wasm', import.meta.url);
 
 /** Runs until SIGINT or SIGTERM. `onReady` is called once, when every listener serves. */
 export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (ready: Ready) => void): Promise<void> {
@@ -55,7 +54,7 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     const envoy = await findEnvoy({ explicit: options.envoy, env, progress: (line) => log.info(line) });
     const folder = mkdtempSync(join(tmpdir(), 'gatewright-'));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: { jwt: readFileSync(WASM) }, caFile: systemCaFile(env), log, restarted: () => inTurn(writeReady) });
+    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: wasmModules(), caFile: systemCaFile(env), log, restarted: () => inTurn(writeReady) });
     cleanups.push(() => envoys.stop());
     const observer = await Observer.start();
     cleanups.push(() => observer.stop());

@@ -55,7 +55,7 @@ function cluster(name: string, port: ServicePort, slices: readonly Resource<Endp
     }
   }
   const endpoints = [...found].sort(([a], [b]) => compare(a, b)).map(([, endpoint]) => endpoint);
-  return { kind: 'endpoints', name, protocol: port.appProtocol === 'kubernetes.io/h2c' ? 'h2c' : 'http1', endpoints };
+  return { kind: 'endpoints', name, service: name, protocol: port.appProtocol === 'kubernetes.io/h2c' ? 'h2c' : 'http1', endpoints };
 }
 
 /** The slice's port of the Service port's name; without such a name (slices written by hand) the one with the target's number. */

@@ -1,12 +1,16 @@
 // The routes that one HTTPRoute makes on one listener: its rules, under the policies that cover them there.
-import type { Draft, DraftListener, DraftRoute, DraftRule, SecurityEffect } from '../draft.ts';
-import type { IrAction, IrRoute, ObjectRef } from '../ir.ts';
+import type { Draft, DraftListener, DraftRoute, DraftRule } from '../draft.ts';
+import type { IrAction, IrCluster, IrRoute, ObjectRef } from '../ir.ts';
 import { policyKindNames } from '../policy-kinds.ts';
 import type { Reason } from '../reason.ts';
 import { classKey, serviceKey } from './close-unsupported.ts';
-import { applied, deciding, rulePlaces } from './deciding.ts';
+import { applied, deciding, listenerPlaces, rulePlaces } from './deciding.ts';
+import { ruleClusters } from './rule-clusters.ts';
+import { type RuleFilters, ruleFilters } from './rule-filters.ts';
+import { reportUnmet } from './unmet-policies.ts';
 
-export interface TableRoute { readonly route: IrRoute; readonly keySets: readonly string[] }
+/** A route with what it needs beside it: key sets by id, clusters of its own. */
+export interface TableRoute { readonly route: IrRoute; readonly keySets: readonly string[]; readonly clusters: readonly IrCluster[] }
 
 export function irRoutes(route: DraftRoute, listener: DraftListener, draft: Draft): TableRoute[] {
   const { metadata, ref } = route.resource;
@@ -14,16 +18,19 @@ export function irRoutes(route: DraftRoute, listener: DraftListener, draft: Draf
     const covered = cover(route, rule, listener, draft);
     const owners: ObjectRef[] = [ref, ...covered.owners];
     return rule.matches.map((match, i): TableRoute => ({
-      keySets: covered.security?.keySets ?? [],
-      route: {
-        name: `httproute/${metadata.namespace}/${metadata.name}/rule/${rule.index}/match/${i}`,
-        owners, match, action: covered.action, ...(covered.security?.jwt === undefined ? {} : { jwt: covered.security.jwt }),
-      },
+      keySets: covered.keySets ?? [], clusters: covered.clusters ?? [],
+      route: { name: `httproute/${metadata.namespace}/${metadata.name}/rule/${rule.index}/match/${i}`, owners, match, action: covered.action, ...covered.filters },
     }));
   });
 }
 
-interface Covered { readonly action: IrAction; readonly owners: readonly ObjectRef[]; readonly security?: SecurityEffect | undefined }
+interface Covered {
+  readonly action: IrAction;
+  readonly owners: readonly ObjectRef[];
+  readonly filters?: RuleFilters;
+  readonly keySets?: readonly string[];
+  readonly clusters?: readonly IrCluster[];
+}
 
 /** Closed by anything that closes; else under the most specific policy of each kind, whole: rule, route, listener, Gateway. */
 function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draft: Draft): Covered {
@@ -34,7 +41,29 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
   const owners = policies.map(({ resource }) => resource.ref);
   for (const { effect } of policies) if (effect.kind === 'closed') return closed(effect.reason, owners);
   if (route.invalid.length > 0) return closed('gatewright_route_invalid', owners);
-  return { action: rule.action, owners, security: applied(deciding('SecurityPolicy', places, draft)) };
+  const security = applied(deciding('SecurityPolicy', places, draft));
+  const keySets = security?.keySets ?? [];
+  // An answer of our own needs no backend, and nobody wants it delayed.
+  if (rule.action.kind === 'respond') return { action: rule.action, owners, keySets, filters: ruleFilters({ security }).filters };
+  const traffic = applied(deciding('BackendTrafficPolicy', places, draft));
+  const faults = deciding('FaultPolicy', places, draft);
+  const concurrency = deciding('ConcurrencyPolicy', places, draft);
+  const { filters, unmet } = ruleFilters({ security, traffic, faults: applied(faults), concurrency: applied(concurrency) });
+  if (unmet.length > 0) {
+    reportUnmet(unmet, { FaultPolicy: faults, ConcurrencyPolicy: concurrency }, route, rule, draft);
+    return closed('gatewright_policy_invalid', owners);
+  }
+  // HTTPRoute's own timeout goes before the policy's (EG).
+  const timed = traffic?.requestTimeoutMs === undefined ? rule.action : { timeoutMs: traffic.requestTimeoutMs, ...rule.action };
+  if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };
+  return { ...ruleClusters(timed, clusterScope(route, rule, listener, places, draft), traffic.cluster, draft.clusters), owners, keySets, filters };
+}
+
+/** Whose clusters they are: the rule's; under a policy for one listener alone, that listener's share of the rule. */
+function clusterScope({ resource: { metadata } }: DraftRoute, { index }: DraftRule, listener: DraftListener, places: readonly string[], draft: Draft): string {
+  const rule = `${metadata.namespace}/${metadata.name}/rule/${index}`;
+  const at = places.find((key) => draft.attached.BackendTrafficPolicy.has(key));
+  return at === listenerPlaces(listener)[0] ? `${rule}/${listener.spec.name}` : rule;
 }
 
 /** What only kinds that we do not carry out can have as a target: the class, and the Services a rule sends to. */

@@ -1,35 +1,63 @@
 // Clusters and their endpoints: Services by EDS, hosts that keys come from by DNS over verified TLS.
 import { isIP } from 'node:net';
+import type { CircuitBreakersJson } from '../../proto/envoy/config/cluster/v3/circuit_breaker_pb.js';
 import type { ClusterJson } from '../../proto/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignmentJson } from '../../proto/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { UpstreamTlsContextJson } from '../../proto/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { HttpProtocolOptionsJson } from '../../proto/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import type { IrCluster } from '../ir.ts';
+import type { IrCluster, IrClusterLimits, IrEndpoint } from '../ir.ts';
 import { any } from './any.ts';
 import { ads } from './config-source.ts';
 
 /** `caFile`: the authorities that hosts of keys are verified by, as a file that Envoy can read. */
 export function clusterJson(cluster: IrCluster, caFile: string): ClusterJson {
+  const limits: IrClusterLimits = cluster.kind === 'endpoints' ? cluster.limits ?? {} : {};
   const common: ClusterJson = {
     name: cluster.name,
-    connectTimeout: '5s',
+    connectTimeout: seconds(limits.connectTimeoutMs ?? 5_000),
     perConnectionBufferLimitBytes: 32_768,
-    // EG: retries are bounded by 1024 and not by Envoy's 3, which any outage uses up.
-    circuitBreakers: { thresholds: [{ maxRetries: 1024 }] },
+    circuitBreakers: circuitBreakers(limits),
   };
   if (cluster.kind === 'host') return { ...common, ...hostCluster(cluster, caFile) };
   return {
     ...common,
     type: 'EDS',
-    edsClusterConfig: { edsConfig: ads },
+    edsClusterConfig: { edsConfig: ads, ...(cluster.service === cluster.name ? {} : { serviceName: cluster.service }) },
     lbPolicy: 'LEAST_REQUEST',
     commonLbConfig: { localityWeightedLbConfig: {} },
     ignoreHealthOnHostRemoval: true,
-    ...(cluster.protocol === 'h2c' ? { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: any<HttpProtocolOptionsJson>(HTTP_OPTIONS, { explicitHttpConfig: { http2ProtocolOptions: {} } }) } } : {}),
+    ...httpOptions(cluster.protocol, limits),
+  };
+}
+
+function circuitBreakers({ maxConnections, maxPendingRequests, maxRequests, maxRetries, retryBudget, maxConnectionsPerEndpoint }: IrClusterLimits): CircuitBreakersJson {
+  return {
+    thresholds: [{
+      ...present({ maxConnections, maxPendingRequests, maxRequests }),
+      // EG: retries are bounded by 1024 and not by Envoy's 3, which any outage uses up.
+      ...(retryBudget === undefined ? { maxRetries: maxRetries ?? 1024 } : { retryBudget: { budgetPercent: { value: retryBudget.percent }, minRetryConcurrency: retryBudget.minConcurrency } }),
+    }],
+    ...(maxConnectionsPerEndpoint === undefined ? {} : { perHostThresholds: [{ maxConnections: maxConnectionsPerEndpoint }] }),
   };
 }
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+/** Nothing where Envoy's defaults are meant: HTTP/1.1, an hour of idleness. */
+function httpOptions(protocol: 'http1' | 'h2c', { maxRequestsPerConnection, idleTimeoutMs, maxConnectionMs }: IrClusterLimits): Pick<ClusterJson, 'typedExtensionProtocolOptions'> {
+  const common = present({
+    maxRequestsPerConnection,
+    idleTimeout: idleTimeoutMs === undefined ? undefined : seconds(idleTimeoutMs),
+    maxConnectionDuration: maxConnectionMs === undefined ? undefined : seconds(maxConnectionMs),
+  });
+  const limited = Object.keys(common).length > 0;
+  if (protocol === 'http1' && !limited) return {};
+  const options: HttpProtocolOptionsJson = {
+    ...(limited ? { commonHttpProtocolOptions: common } : {}),
+    explicitHttpConfig: protocol === 'h2c' ? { http2ProtocolOptions: {} } : { httpProtocolOptions: {} },
+  };
+  return { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: any<HttpProtocolOptionsJson>(HTTP_OPTIONS, options) } };
+}
 
 function hostCluster({ name, host, port, tls }: IrCluster & { readonly kind: 'host' }, caFile: string): ClusterJson {
   return {
@@ -55,9 +83,15 @@ function upstreamTls(host: string, caFile: string) {
   });
 }
 
-export function endpointsJson({ name, endpoints }: IrCluster & { readonly kind: 'endpoints' }): ClusterLoadAssignmentJson {
+/** One for each Service: its clusters share it. */
+export function endpointsJson(clusters: readonly IrCluster[]): ClusterLoadAssignmentJson[] {
+  const services = new Map(clusters.flatMap((cluster) => (cluster.kind === 'endpoints' ? [[cluster.service, cluster.endpoints] as const] : [])));
+  return [...services].map(([service, endpoints]) => loadAssignment(service, endpoints));
+}
+
+function loadAssignment(service: string, endpoints: readonly IrEndpoint[]): ClusterLoadAssignmentJson {
   return {
-    clusterName: name,
+    clusterName: service,
     // One locality, with a weight: locality-weighted balancing sends nothing to localities without one.
     endpoints: endpoints.length === 0 ? [] : [{
       locality: {}, loadBalancingWeight: 1,
@@ -65,3 +99,10 @@ export function endpointsJson({ name, endpoints }: IrCluster & { readonly kind: 
     }],
   };
 }
+
+/** Without the members that are undefined. */
+function present<Members extends object>(members: Members): { [Name in keyof Members]?: NonNullable<Members[Name]> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as { [Name in keyof Members]?: NonNullable<Members[Name]> };
+}
+
+function seconds(milliseconds: number): string { return `${milliseconds / 1000}s`; }

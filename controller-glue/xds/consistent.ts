@@ -1,6 +1,7 @@
 // Does a snapshot hold all it refers to? Asked before publishing: Envoy would wait, or answer 503, for what is not there.
 import type { IrGateway } from '../ir.ts';
-import { JWT } from './extensions.ts';
+import { connectionFilterName } from './connection-filter.ts';
+import { extensions, NO_CODE } from './extensions.ts';
 import { typeUrls } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -13,9 +14,11 @@ export function consistent({ listeners, routeTables, clusters }: IrGateway, snap
   };
   for (const listener of listeners) {
     needs(typeUrls.listener, listener.name, 'the Gateway');
-    needs(typeUrls.extension, JWT, `listener ${listener.name}`);
+    for (const { name = '' } of extensions(NO_CODE)) needs(typeUrls.extension, name, `listener ${listener.name}`);
     for (const chain of listener.chains) {
       needs(typeUrls.route, chain.routeTable, `listener ${listener.name}`);
+      needs(typeUrls.extension, connectionFilterName(chain.name), `listener ${listener.name}`);
+      if (chain.clientValidation !== undefined) needs(typeUrls.secret, chain.clientValidation.authority, `listener ${listener.name}`);
       for (const certificate of chain.certificates) needs(typeUrls.secret, certificate, `listener ${listener.name}`);
     }
   }
@@ -30,6 +33,6 @@ export function consistent({ listeners, routeTables, clusters }: IrGateway, snap
       }
     }
   }
-  for (const cluster of clusters) if (cluster.kind === 'endpoints') needs(typeUrls.endpoint, cluster.name, `cluster ${cluster.name}`);
+  for (const cluster of clusters) if (cluster.kind === 'endpoints') needs(typeUrls.endpoint, cluster.service, `cluster ${cluster.name}`);
   return missing;
 }

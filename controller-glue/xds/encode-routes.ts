@@ -23,7 +23,9 @@ export class RouteCache {
 }
 
 /** All that routeJson looks at; the id of a policy stands for all of it. */
-function contentKey({ name, match, action, jwt }: IrRoute): string { return JSON.stringify([name, match, action, jwt?.id]); }
+function contentKey({ name, match, action, jwt, fault, faultAfter, concurrency }: IrRoute): string {
+  return JSON.stringify([name, match, action, jwt?.id, fault?.id, faultAfter?.id, concurrency?.id]);
+}
 
 /** protobuf: the bytes of a message are those of its fields one after the other, in any order. */
 export function encodeRouteTable(table: IrRouteTable, cache: RouteCache): Uint8Array {

@@ -1,4 +1,5 @@
 // The HTTP filter chain, in one place and in order, and the filters that Envoy fetches by ECDS.
+import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { TypedExtensionConfigJson } from '../../proto/envoy/config/core/v3/extension_pb.js';
 import type { RBACJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { RouterJson } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
@@ -8,29 +9,43 @@ import { any } from './any.ts';
 import { ads } from './config-source.ts';
 
 export const WASM = 'envoy.extensions.filters.http.wasm.v3.Wasm';
+export const FAULT = 'gatewright.fault';
 export const JWT = 'gatewright.jwt';
+export const FAULT_AFTER = 'gatewright.fault_after';
+export const CONCURRENCY = 'gatewright.concurrency';
 export const GUARD = 'gatewright.guard';
 
 /** The compiled filters, by name. */
-export interface WasmModules { readonly jwt: Uint8Array }
+export interface WasmModules { readonly jwt: Uint8Array; readonly fault: Uint8Array; readonly connectionLimit: Uint8Array }
+
+/** Without their code: for printing. */
+export const NO_CODE: WasmModules = { jwt: new Uint8Array(), fault: new Uint8Array(), connectionLimit: new Uint8Array() };
 
 /**
- * Why this order (DESIGN 20): fault, cors and oidc come before jwt once they are there; the resolver after it, so that an anonymous client never
- * makes us resolve a name. The guard is the last before the router and is never disabled: which filters are on is decided on the route chosen
+ * Why this order (DESIGN 20): a request that is going to be aborted should cost nothing, so faults come first, but for those that ask for claims; cors
+ * and oidc come before jwt once they are there; requests are counted only once they are let in; the resolver after it, so that an anonymous client
+ * never makes us resolve a name. The guard is the last before the router and is never disabled: which filters are on is decided on the route chosen
  * when the chain is built, and only the guard looks at the route that is taken in the end (DESIGN 4).
  * Every filter is always in the chain: a first policy must not touch the listener.
  */
+const wasmFilters: readonly { readonly name: string; readonly module: keyof WasmModules; readonly configuration: object }[] = [
+  { name: FAULT, module: 'fault', configuration: { source: 'route', stage: 'BeforeAuthorization' } },
+  { name: JWT, module: 'jwt', configuration: { source: 'route' } },
+  { name: FAULT_AFTER, module: 'fault', configuration: { source: 'route', stage: 'AfterAuthorization' } },
+  { name: CONCURRENCY, module: 'connectionLimit', configuration: { requests: { source: 'route' } } },
+];
+
 export const httpFilters: readonly HttpFilterJson[] = [
-  { name: JWT, disabled: true, configDiscovery: { configSource: ads, typeUrls: [`type.googleapis.com/${WASM}`] } },
+  ...wasmFilters.map(({ name }) => ({ name, disabled: true, configDiscovery: { configSource: ads, typeUrls: [`type.googleapis.com/${WASM}`] } })),
   { name: GUARD, typedConfig: any<RBACJson>('envoy.extensions.filters.http.rbac.v3.RBAC', {}) },
   { name: 'envoy.filters.http.router', typedConfig: any<RouterJson>('envoy.extensions.filters.http.router.v3.Router', { suppressEnvoyHeaders: true }) },
 ];
 
-export function extensions({ jwt }: WasmModules): TypedExtensionConfigJson[] {
-  return [wasmFilter(JWT, jwt)];
+export function extensions(modules: WasmModules): TypedExtensionConfigJson[] {
+  return wasmFilters.map(({ name, module, configuration }) => wasmFilter(name, modules[module], configuration));
 }
 
-function wasmFilter(name: string, module: Uint8Array): TypedExtensionConfigJson {
+function wasmFilter(name: string, module: Uint8Array, configuration: object): TypedExtensionConfigJson {
   return {
     name,
     typedConfig: any<WasmJson>(WASM, {
@@ -39,7 +54,7 @@ function wasmFilter(name: string, module: Uint8Array): TypedExtensionConfigJson 
         // A trap costs the requests in hand and a back-off, not the worker's VM for good (DESIGN 2).
         failurePolicy: 'FAIL_RELOAD',
         vmConfig: { vmId: 'gatewright', runtime: 'envoy.wasm.runtime.v8', code: { local: { inlineBytes: Buffer.from(module).toString('base64') } } },
-        configuration: any('google.protobuf.StringValue', { value: '{"source":"route"}' }),
+        configuration: any('google.protobuf.StringValue', { value: canonicalJson(configuration) }),
       },
     }),
   };

@@ -6,7 +6,7 @@ import type { StringMatcherJson } from '../../proto/envoy/type/matcher/v3/string
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { IrAction, IrJwt, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueMatch, IrVirtualHost } from '../ir.ts';
 import { any } from './any.ts';
-import { GUARD, JWT } from './extensions.ts';
+import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT } from './extensions.ts';
 
 /** The namespace of our metadata; filters/jwt/policies.ts reads its string leaves. */
 const METADATA = 'gatewright';
@@ -33,30 +33,49 @@ export function routeTableJson(table: IrRouteTable): RouteConfigurationJson {
 
 export function routeJson(route: IrRoute): RouteJson {
   const { name, match, action, jwt } = route;
+  const filters = perFilter(route);
   return {
     name,
     match: matchJson(match),
-    ...actionJson(action),
-    ...metadata(action, jwt),
-    ...(jwt === undefined ? closedJson(action) : jwtJson(jwt)),
+    ...actionJson(action, delays(route)),
+    ...metadata(route),
+    ...(Object.keys(filters).length === 0 ? {} : { typedPerFilterConfig: filters }),
+    ...(jwt === undefined ? {} : claimHeaders(jwt)),
   };
 }
 
-/** Envoy gives a direct_response the details `direct_response` and no other: on a closed route the jwt filter answers before it, with the reason of the metadata. */
-function closedJson(action: IrAction): Pick<RouteJson, 'typedPerFilterConfig'> {
-  return action.kind === 'respond' && action.status === 500 ? { typedPerFilterConfig: { [JWT]: switchedOn } } : {};
+function perFilter({ action, jwt, fault, faultAfter, concurrency }: IrRoute): NonNullable<RouteJson['typedPerFilterConfig']> {
+  // Envoy gives a direct_response the details `direct_response` and no other: on a closed route the jwt filter answers before it, with the reason of the metadata.
+  const closed = action.kind === 'respond' && action.status === 500;
+  return {
+    ...(fault === undefined ? {} : { [FAULT]: switchedOn }),
+    ...(jwt === undefined && !closed ? {} : { [JWT]: switchedOn }),
+    ...(faultAfter === undefined ? {} : { [FAULT_AFTER]: switchedOn }),
+    ...(concurrency === undefined ? {} : { [CONCURRENCY]: switchedOn }),
+    ...(jwt === undefined ? {} : { [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(jwt.id)) }),
+  };
 }
 
 /** The reason is also where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
-function metadata(action: IrAction, jwt: IrJwt | undefined): Pick<RouteJson, 'metadata'> {
+function metadata({ action, jwt, fault, faultAfter, concurrency }: IrRoute): Pick<RouteJson, 'metadata'> {
   const failing = action.kind === 'respond' ? undefined : action.shares.find((share) => 'reason' in share);
   const leaves = {
     ...(action.kind === 'respond' ? { reason: action.reason } : {}),
     // Of some of its requests only: details `cluster_not_found` says which.
     ...(failing === undefined ? {} : { broken_share: failing.reason }),
-    ...(jwt === undefined ? {} : { jwt: jwt.id, jwt_policy: canonicalJson(jwt.policy) }),
+    ...carried('jwt', jwt), ...carried('fault', fault), ...carried('fault_after', faultAfter), ...carried('concurrency', concurrency),
   };
   return Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } };
+}
+
+/** A policy in metadata: filters keep what they have compiled by its id, and read the rest only when they do not know it. */
+function carried(key: string, policy: { readonly id: string; readonly policy: object } | undefined): Record<string, string> {
+  return policy === undefined ? {} : { [key]: policy.id, [`${key}_policy`]: canonicalJson(policy.policy) };
+}
+
+/** Does a fault hold this route's requests or answers up? */
+function delays({ fault, faultAfter }: IrRoute): boolean {
+  return [fault, faultAfter].some((each) => each?.policy.faults.some(({ delay, response }) => delay !== undefined || response?.delay !== undefined) === true);
 }
 
 function matchJson({ path, method, headers, query }: IrMatch): RouteMatchJson {
@@ -79,9 +98,15 @@ function pathJson({ kind, value }: IrMatch['path']): RouteMatchJson {
 
 function stringMatch({ kind, value }: IrValueMatch): StringMatcherJson { return kind === 'exact' ? { exact: value } : { safeRegex: { regex: value } }; }
 
-function actionJson(action: IrAction): Pick<RouteJson, 'route' | 'directResponse'> {
+function actionJson(action: IrAction, delayed: boolean): Pick<RouteJson, 'route' | 'directResponse'> {
   if (action.kind === 'respond') return { directResponse: { status: action.status } };
-  return { route: { ...destination(action.shares), ...(action.timeoutMs === undefined ? {} : { timeout: seconds(action.timeoutMs) }) } };
+  return { route: { ...destination(action.shares), ...(action.timeoutMs === undefined ? {} : timeouts(action.timeoutMs, delayed)) } };
+}
+
+/** The route's timeout starts in the router, after every filter. To cover a delay that a filter makes, the time of the whole stream is limited too. */
+function timeouts(milliseconds: number, delayed: boolean): RouteActionJson {
+  const timeout = seconds(milliseconds);
+  return { timeout, ...(delayed && milliseconds > 0 ? { maxStreamDuration: { maxStreamDuration: timeout } } : {}) };
 }
 
 /** What cannot be used goes to a cluster that does not exist, named after the reason: Envoy answers 500 for exactly its share. */
@@ -95,20 +120,15 @@ function destination(shares: readonly IrShare[]): RouteActionJson {
   };
 }
 
-function jwtJson({ id, policy }: IrJwt): Pick<RouteJson, 'typedPerFilterConfig' | 'requestHeadersToAdd' | 'requestHeadersToRemove'> {
+function claimHeaders({ policy }: IrJwt): Pick<RouteJson, 'requestHeadersToAdd' | 'requestHeadersToRemove'> {
   const headers = policy.claimHeaders === 'FilterState' ? [...new Set(policy.providers.flatMap(({ claimToHeaders }) => claimToHeaders.map(({ header }) => header)))] : [];
+  if (headers.length === 0) return {};
   return {
-    typedPerFilterConfig: {
-      [JWT]: switchedOn,
-      [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(id)),
-    },
-    ...(headers.length === 0 ? {} : {
-      // What the client sent under these names goes first, whether or not the token has the claim (DESIGN 5).
-      requestHeadersToRemove: headers,
-      requestHeadersToAdd: headers.map((header) => ({
-        header: { key: header, value: `%FILTER_STATE(wasm.gatewright.header.${header}:PLAIN)%` }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' as const, keepEmptyValue: false,
-      })),
-    }),
+    // What the client sent under these names goes first, whether or not the token has the claim (DESIGN 5).
+    requestHeadersToRemove: headers,
+    requestHeadersToAdd: headers.map((header) => ({
+      header: { key: header, value: `%FILTER_STATE(wasm.gatewright.header.${header}:PLAIN)%` }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' as const, keepEmptyValue: false,
+    })),
   };
 }
 

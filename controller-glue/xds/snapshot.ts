@@ -1,13 +1,14 @@
 // IrGateway → everything its Envoy gets, as bytes by type and name.
 import type { IrGateway } from '../ir.ts';
 import { clusterJson, endpointsJson } from './clusters.ts';
+import { connectionFilters } from './connection-filter.ts';
 import { encode, version } from './encode.ts';
 import { RouteCache, encodeRouteTable } from './encode-routes.ts';
-import { extensions } from './extensions.ts';
+import { NO_CODE, extensions } from './extensions.ts';
 import type { WasmModules } from './extensions.ts';
 import { listenerJson } from './listeners.ts';
 import { routeTableJson } from './routes.ts';
-import { redactedSecretJson, secretJson } from './secrets.ts';
+import { clientAuthorityJson, redactedSecretJson, secretJson } from './secrets.ts';
 
 /** One xDS resource. */
 export interface Resource {
@@ -48,9 +49,9 @@ export function buildSnapshot(gateway: IrGateway, { wasm, caFile, address, cache
   const { listener, route, cluster, endpoint, secret, extension } = typeUrls;
   const snapshot: Snapshot = new Map([
     resources(cluster, gateway.clusters.map((each) => clusterJson(each, caFile)), named, json(cluster)),
-    resources(endpoint, gateway.clusters.filter((each) => each.kind === 'endpoints').map(endpointsJson), ({ clusterName = '' }) => clusterName, json(endpoint)),
-    resources(secret, gateway.certificates.map(secretJson), named, json(secret)),
-    resources(extension, extensions(wasm), named, json(extension)),
+    resources(endpoint, endpointsJson(gateway.clusters), ({ clusterName = '' }) => clusterName, json(endpoint)),
+    resources(secret, [...gateway.certificates.map(secretJson), ...gateway.clientAuthorities.map(clientAuthorityJson)], named, json(secret)),
+    resources(extension, [...extensions(wasm), ...connectionFilters(gateway.listeners, wasm.connectionLimit)], named, json(extension)),
     resources(listener, gateway.listeners.map((each) => listenerJson(each, address)), named, json(listener)),
     resources(route, gateway.routeTables, named, (table) => encodeRouteTable(table, cache)),
   ]);
@@ -65,8 +66,8 @@ export function snapshotJson(gateway: IrGateway, { caFile, address }: Pick<Snaps
     listeners: typed(typeUrls.listener, gateway.listeners.map((each) => listenerJson(each, address))),
     routes: typed(typeUrls.route, gateway.routeTables.map(routeTableJson)),
     clusters: typed(typeUrls.cluster, gateway.clusters.map((each) => clusterJson(each, caFile))),
-    endpoints: typed(typeUrls.endpoint, gateway.clusters.filter((each) => each.kind === 'endpoints').map(endpointsJson)),
-    secrets: typed(typeUrls.secret, gateway.certificates.map(redactedSecretJson)),
-    extensions: typed(typeUrls.extension, extensions({ jwt: new Uint8Array() })),
+    endpoints: typed(typeUrls.endpoint, endpointsJson(gateway.clusters)),
+    secrets: typed(typeUrls.secret, [...gateway.certificates.map(redactedSecretJson), ...gateway.clientAuthorities.map(clientAuthorityJson)]),
+    extensions: typed(typeUrls.extension, [...extensions(NO_CODE), ...connectionFilters(gateway.listeners, NO_CODE.connectionLimit)]),
   };
 }

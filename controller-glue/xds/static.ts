@@ -3,33 +3,35 @@ import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { IrGateway } from '../ir.ts';
 import { bootstrap } from './bootstrap.ts';
 import { clusterJson, endpointsJson } from './clusters.ts';
+import { connectionFilters } from './connection-filter.ts';
 import { extensions } from './extensions.ts';
 import { listenerJson } from './listeners.ts';
 import { routeTableJson } from './routes.ts';
-import { secretJson } from './secrets.ts';
+import { clientAuthorityJson, secretJson } from './secrets.ts';
 import type { SnapshotOptions } from './snapshot.ts';
 
 /** Holds private keys as they are: whoever writes it down writes it where nobody else reads. */
 export function staticConfiguration(gateway: IrGateway, { wasm, caFile, address }: SnapshotOptions): JsonObject {
   const byName = (items: readonly object[], key = 'name'): Map<string, JsonObject> => new Map((items as JsonObject[]).map((item) => [String(item[key]), item]));
   const routes = byName(gateway.routeTables.map(routeTableJson));
-  const secrets = byName(gateway.certificates.map(secretJson));
-  const filters = byName(extensions(wasm));
-  const endpoints = byName(gateway.clusters.flatMap((cluster) => cluster.kind === 'endpoints' ? [endpointsJson(cluster)] : []), 'clusterName');
+  const secrets = byName([...gateway.certificates.map(secretJson), ...gateway.clientAuthorities.map(clientAuthorityJson)]);
+  const filters = byName([...extensions(wasm), ...connectionFilters(gateway.listeners, wasm.connectionLimit)]);
+  const endpoints = byName(endpointsJson(gateway.clusters), 'clusterName');
 
   const inPlace = (value: JsonValue): JsonValue => {
     if (Array.isArray(value)) return value.map(inPlace);
     if (typeof value !== 'object' || value === null) return value;
-    const { rds, configDiscovery, tlsCertificateSdsSecretConfigs, ...rest } = value;
+    const { rds, configDiscovery, tlsCertificateSdsSecretConfigs, validationContextSdsSecretConfig, ...rest } = value;
     return {
       ...Object.fromEntries(Object.entries(rest).map(([key, member]) => [key, inPlace(member)])),
       ...(rds === undefined ? {} : { routeConfig: routes.get(String((rds as JsonObject)['routeConfigName'])) ?? {} }),
       ...(configDiscovery === undefined ? {} : { typedConfig: filters.get(String(value['name']))?.['typedConfig'] ?? {} }),
       ...(tlsCertificateSdsSecretConfigs === undefined ? {} : { tlsCertificates: (tlsCertificateSdsSecretConfigs as JsonObject[]).map(({ name }) => secrets.get(String(name))?.['tlsCertificate'] ?? {}) }),
+      ...(validationContextSdsSecretConfig === undefined ? {} : { validationContext: secrets.get(String((validationContextSdsSecretConfig as JsonObject)['name']))?.['validationContext'] ?? {} }),
     };
   };
   const cluster = ({ edsClusterConfig, ...rest }: JsonObject): JsonObject =>
-    edsClusterConfig === undefined ? rest : { ...rest, type: 'STATIC', loadAssignment: endpoints.get(String(rest['name'])) ?? {} };
+    edsClusterConfig === undefined ? rest : { ...rest, type: 'STATIC', loadAssignment: endpoints.get(String((edsClusterConfig as JsonObject)['serviceName'] ?? rest['name'])) ?? {} };
 
   const { dynamicResources: _, ...base } = bootstrap({ nodeId: 'validate', xdsSocketPath: '/nowhere' }) as JsonObject;
   return {

@@ -13,12 +13,13 @@ import { translate } from '../../controller-glue/translate.ts';
 import { consistent } from '../../controller-glue/xds/consistent.ts';
 import type { IrRoute } from '../../controller-glue/ir.ts';
 import { RouteCache, encodeRouteTable } from '../../controller-glue/xds/encode-routes.ts';
+import { NO_CODE } from '../../controller-glue/xds/extensions.ts';
 import { routeTableJson } from '../../controller-glue/xds/routes.ts';
 import { buildSnapshot, typeUrls } from '../../controller-glue/xds/snapshot.ts';
 
 const root = join(import.meta.dirname, '../golden');
 const inputs = readdirSync(root).map((name) => [name, readFileSync(join(root, name, 'in.yaml'), 'utf8')] as const);
-const OPTIONS = { wasm: { jwt: new Uint8Array([0]) }, caFile: '/ca.pem', address: '127.0.0.1' };
+const OPTIONS = { wasm: NO_CODE, caFile: '/ca.pem', address: '127.0.0.1' };
 
 test.each(inputs)('%s', (_, text) => {
   for (const table of translate(load([{ path: 'a.yaml', text }]).resources).ir.gateways.flatMap(({ routeTables }) => routeTables)) {

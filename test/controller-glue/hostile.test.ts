@@ -8,6 +8,7 @@ import { loadFile } from '../../controller-glue/load/load-file.ts';
 import { readObject } from '../../controller-glue/load/read-object.ts';
 import { yamlDocuments } from '../../controller-glue/load/yaml-documents.ts';
 import { translate } from '../../controller-glue/translate.ts';
+import { NO_CODE } from '../../controller-glue/xds/extensions.ts';
 import { buildSnapshot } from '../../controller-glue/xds/snapshot.ts';
 import { paths, replaced } from './mutations.ts';
 
@@ -38,7 +39,7 @@ const corpus = readdirSync(join(import.meta.dirname, '../golden')).map((name) =>
 /** All the way through: whatever load lets pass, the rest must bear. */
 function run(text: string) {
   const loaded = load([{ path: 'a.yaml', text }]);
-  for (const gateway of translate(loaded.resources).ir.gateways) buildSnapshot(gateway, { wasm: { jwt: new Uint8Array([0]) }, caFile: '/ca.pem', address: '127.0.0.1' });
+  for (const gateway of translate(loaded.resources).ir.gateways) buildSnapshot(gateway, { wasm: NO_CODE, caFile: '/ca.pem', address: '127.0.0.1' });
   return loaded;
 }
 

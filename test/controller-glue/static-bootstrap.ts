@@ -39,7 +39,7 @@ export function staticBootstrap(snapshot: Snapshot, accessLog?: string): JsonObj
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, inPlace(member)]));
   };
   const inPlaceCluster = ({ edsClusterConfig, ...cluster }: JsonObject): JsonObject =>
-    edsClusterConfig === undefined ? cluster : { ...cluster, type: 'STATIC', loadAssignment: endpoints.get(String(cluster['name'])) ?? null };
+    edsClusterConfig === undefined ? cluster : { ...cluster, type: 'STATIC', loadAssignment: endpoints.get(String((edsClusterConfig as JsonObject)['serviceName'] ?? cluster['name'])) ?? null };
   const { dynamicResources: _ads, staticResources: _static, ...base } = bootstrap({ nodeId: 'test', xdsSocketPath: '/nowhere' });
   return { ...(base as JsonObject), staticResources: { listeners: [...listeners.values()].map(inPlace), clusters: [...clusters.values()].map(inPlaceCluster) } };
 }

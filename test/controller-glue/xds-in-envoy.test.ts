@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findEnvoy } from '../../cli/envoy-binary.ts';
 import { systemCaFile } from '../../cli/system-ca.ts';
+import { wasmModules } from '../../cli/wasm-modules.ts';
 import type { IrGateway } from '../../controller-glue/ir.ts';
 import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
@@ -18,7 +19,7 @@ import { Upstream } from '../envoy/upstream.ts';
 import { refusedPatterns, takenPatterns } from './patterns.ts';
 import { staticBootstrap } from './static-bootstrap.ts';
 
-const wasm = { jwt: readFileSync(join(import.meta.dirname, '../../build/jwt.wasm')) };
+const wasm = wasmModules();
 const caFile = systemCaFile(process.env);
 const folder = mkdtempSync(join(tmpdir(), 'gw-xds-'));
 let envoy = '';

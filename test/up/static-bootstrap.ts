@@ -2,6 +2,7 @@
 import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
 import type { IrGateway } from '../../controller-glue/ir.ts';
+import { CONCURRENCY, FAULT, FAULT_AFTER, JWT } from '../../controller-glue/xds/extensions.ts';
 import { snapshotJson } from '../../controller-glue/xds/snapshot.ts';
 
 type Json = Record<string, unknown>;
@@ -10,13 +11,14 @@ export interface Filter { readonly name: string; readonly disabled?: boolean; re
 export interface Variant {
   /** Of the listener. */
   readonly name: string;
-  /** The HTTP filter chain, made from ours: jwt, guard, router. */
+  /** The HTTP filter chain, made from ours. */
   readonly filters: (ours: readonly Filter[]) => readonly Filter[];
   /** Names of filters whose configuration per route is left out. */
   readonly without?: readonly string[];
 }
 
-const WASM = new URL('../../build/jwt.wasm', import.meta.url).pathname;
+/** The code of each of our filters, as a file. */
+const MODULES: Readonly<Record<string, string>> = { [FAULT]: 'fault', [JWT]: 'jwt', [FAULT_AFTER]: 'fault', [CONCURRENCY]: 'connection-limit' };
 
 export function onlyGateway(yaml: string): IrGateway {
   const [gateway, ...more] = translate(load([{ path: 'test.yaml', text: yaml }]).resources).ir.gateways;
@@ -33,15 +35,19 @@ export function staticBootstrap(gateway: IrGateway, variants: readonly Variant[]
   return { staticResources: { clusters, listeners: variants.map((variant) => listener(structuredClone(all), variant)) } };
 }
 
-function listener({ listeners: [ours], routes, extensions: [extension] }: { listeners: any[]; routes: any[]; extensions: any[] }, { name, filters, without = [] }: Variant): Json {
+function listener({ listeners: [ours], routes, extensions }: { listeners: any[]; routes: any[]; extensions: any[] }, { name, filters, without = [] }: Variant): Json {
   const { '@type': type, rds, httpFilters, ...manager } = ours.filterChains[0].filters[0].typedConfig;
   const table = routes.find((each) => each.name === rds.routeConfigName);
   for (const { routes } of table.virtualHosts) for (const route of routes) for (const filter of without) delete route.typedPerFilterConfig?.[filter];
-  const wasm = extension.typedConfig;
-  wasm.config.vmConfig.code.local = { filename: WASM };
-  // Two VMs must not be one because their ids are the same while their listeners differ.
-  wasm.config.vmConfig.vmId = name;
-  const inPlace: Filter[] = httpFilters.map(({ configDiscovery, ...filter }: Filter & { configDiscovery?: unknown }) => (configDiscovery === undefined ? filter : { ...filter, typedConfig: wasm }));
+  const wasm = new Map(Object.entries(MODULES).map(([filter, file]) => {
+    const { typedConfig } = extensions.find((each) => each.name === filter);
+    const { vmConfig } = typedConfig.config;
+    vmConfig.code = { local: { filename: new URL(`../../build/${file}.wasm`, import.meta.url).pathname } };
+    // Two VMs must not be one because their ids are the same while their listeners differ.
+    vmConfig.vmId = name;
+    return [filter, typedConfig];
+  }));
+  const inPlace: Filter[] = httpFilters.map(({ configDiscovery, ...filter }: Filter & { configDiscovery?: unknown }) => (configDiscovery === undefined ? filter : { ...filter, typedConfig: wasm.get(filter.name) }));
   ours.filterChains[0].filters[0].typedConfig = { '@type': type, ...manager, routeConfig: table, httpFilters: filters(inPlace) };
   return { ...ours, name, address: { socketAddress: { address: '127.0.0.1', portValue: 0 } } };
 }
