@@ -14,6 +14,8 @@ import { RouterSchema } from '../../proto/envoy/extensions/filters/http/router/v
 import { WasmSchema } from '../../proto/envoy/extensions/filters/http/wasm/v3/wasm_pb.js';
 import { TlsInspectorSchema } from '../../proto/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { HttpConnectionManagerSchema } from '../../proto/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { ConfigSchema as SetFilterStateSchema } from '../../proto/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js';
+import { WasmSchema as NetworkWasmSchema } from '../../proto/envoy/extensions/filters/network/wasm/v3/wasm_pb.js';
 import { SecretSchema } from '../../proto/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { DownstreamTlsContextSchema, UpstreamTlsContextSchema } from '../../proto/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '../../proto/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
@@ -23,7 +25,7 @@ const registry = createRegistry(
   StringValueSchema,
   ClusterSchema, TypedExtensionConfigSchema, ClusterLoadAssignmentSchema, ListenerSchema, RouteConfigurationSchema, FilterConfigSchema,
   RouteSchema, VirtualHostSchema, RBACPerRouteSchema, RBACSchema, RouterSchema, WasmSchema, TlsInspectorSchema, HttpConnectionManagerSchema,
-  SecretSchema, DownstreamTlsContextSchema, UpstreamTlsContextSchema, HttpProtocolOptionsSchema,
+  SetFilterStateSchema, NetworkWasmSchema, SecretSchema, DownstreamTlsContextSchema, UpstreamTlsContextSchema, HttpProtocolOptionsSchema,
 );
 
 export function encode(type: string, json: object): Uint8Array {
