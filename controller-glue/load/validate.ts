@@ -60,15 +60,31 @@ function explain(issue: z.core.$ZodIssue, schema: z.ZodType): Issue[] {
     case 'too_big':
       return [{ path, message: bounds(issue) }];
     case 'invalid_union':
-      return [{ path, message: issue.input === undefined ? 'is required' : `must not be ${nameOf(issue.input)}` }];
+      return [{ path, message: issue.input === undefined ? 'is required' : alternatives(issue.errors) ?? `must not be ${nameOf(issue.input)}` }];
     case 'custom': {
       const hint = issue.params?.['hint'];
       return [{ path, message: issue.message, ...(issue.params?.[NOT_SUPPORTED] === true && typeof hint === 'string' ? { hint } : {}) }];
     }
+    case 'invalid_format':
+      return [{ path, message: issue.message.startsWith('must') ? issue.message : issue.format in FORMATS ? `must be ${FORMATS[issue.format]}` : 'is not valid' }];
     default:
       return [{ path, message: issue.message.startsWith('must') ? issue.message : 'is not valid' }];
   }
 }
+
+/** What each form of a union wants, where that is a word or a format. */
+function alternatives(forms: readonly (readonly z.core.$ZodIssue[])[]): string | undefined {
+  const wanted = forms.map(([only, ...more]) => {
+    if (only === undefined || more.length > 0 || only.path.length > 0) return undefined;
+    return only.code === 'invalid_value' ? only.values.join(', ') : only.code === 'invalid_format' ? FORMATS[only.format] : undefined;
+  });
+  return wanted.every((each) => each !== undefined) ? `must be ${wanted.join(' or ')}` : undefined;
+}
+
+/** Formats that schemas name, each with an example. */
+const FORMATS: Readonly<Record<string, string>> = {
+  cidrv4: 'a range such as 192.0.2.0/24', cidrv6: '2001:db8::/32', datetime: 'a time such as 2026-01-31T12:00:00Z',
+};
 
 function bounds(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
   const limit = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;

@@ -33,8 +33,11 @@ export function staticBootstrap(snapshot: Snapshot, accessLog?: string): JsonObj
       return { ...rest, typedConfig: extensions.get(String(value['name']))?.['typedConfig'] ?? null };
     }
     if ('tlsCertificateSdsSecretConfigs' in value) {
-      const { tlsCertificateSdsSecretConfigs: refs, ...rest } = value;
-      return { ...(inPlace(rest) as JsonObject), tlsCertificates: (refs as JsonObject[]).map((ref) => secrets.get(String(ref['name']))?.['tlsCertificate'] ?? null) };
+      const { tlsCertificateSdsSecretConfigs: refs, validationContextSdsSecretConfig: authority, ...rest } = value;
+      return {
+        ...(inPlace(rest) as JsonObject), tlsCertificates: (refs as JsonObject[]).map((ref) => secrets.get(String(ref['name']))?.['tlsCertificate'] ?? null),
+        ...(authority === undefined ? {} : { validationContext: secrets.get(String((authority as JsonObject)['name']))?.['validationContext'] ?? null }),
+      };
     }
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, inPlace(member)]));
   };
