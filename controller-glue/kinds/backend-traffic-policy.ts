@@ -10,7 +10,7 @@ const percentage = z.number().min(0).max(100).default(100);
 /** Gateway API's Fraction, as a share of 100 at most. */
 const Percent = z.strictObject({ numerator: z.int().min(0).max(2_147_483_647), denominator: z.int().min(1).max(2_147_483_647).default(100) })
   .superRefine(({ numerator, denominator }, context) => {
-    if (numerator > denominator) context.addIssue({ code: 'custom', message: `must be at most 100 %, and is ${numerator}/${denominator}` });
+    if (denominator > 0 && numerator > denominator) context.addIssue({ code: 'custom', message: `must be at most 100 %, and is ${numerator}/${denominator}` });
   });
 
 /** Without a default: Envoy's own is EG's, 1024 for each. */
