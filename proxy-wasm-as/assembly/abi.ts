@@ -98,3 +98,6 @@ export declare function proxy_close_stream(stream: u32): u32;
 // @ts-ignore: decorator
 @external("wasi_snapshot_preview1", "random_get")
 export declare function random_get(buffer: usize, size: usize): u32;
+// @ts-ignore: decorator
+@external("wasi_snapshot_preview1", "clock_time_get")
+export declare function clock_time_get(clock: u32, precision: u64, outTime: usize): u32;

@@ -1,6 +1,6 @@
 // What the host can do, in words. Absent is null, empty is an empty buffer, failure is a value; nothing here traps.
 import {
-  BufferType, LogLevel, MapType, Status, StreamType, proxy_call_foreign_function, proxy_close_stream, proxy_continue_stream,
+  BufferType, LogLevel, MapType, Status, StreamType, clock_time_get, proxy_call_foreign_function, proxy_close_stream, proxy_continue_stream,
   proxy_get_buffer_bytes, proxy_get_current_time_nanoseconds, proxy_get_header_map_pairs, proxy_get_header_map_value, proxy_get_property,
   proxy_http_call, proxy_log, proxy_remove_header_map_value, proxy_replace_header_map_value,
   proxy_send_local_response, proxy_set_effective_context, proxy_set_property, proxy_set_tick_period_milliseconds,
@@ -21,6 +21,17 @@ export function log(level: LogLevel, message: string): void {
 export function now(): i64 {
   return proxy_get_current_time_nanoseconds(outAddress()) == Status.Ok ? <i64>(takeHostU64() / 1_000_000) : i64.MAX_VALUE / 2;
 }
+
+const MONOTONIC = 1;                                                // WASI's clockid
+
+/** Nanoseconds of a clock that nobody sets: the same for all workers, its zero is anywhere. The wall clock where the host has no such. */
+export function uptimeNanoseconds(): i64 {
+  if (clock_time_get(MONOTONIC, 1, outAddress()) == 0) return <i64>takeHostU64();
+  return now() * 1_000_000;
+}
+
+/** The same in milliseconds. */
+export function uptime(): i64 { return uptimeNanoseconds() / 1_000_000; }
 
 /** Calls onTick() every so many milliseconds; 0: never again. */
 export function setTickPeriod(milliseconds: u32): void { proxy_set_tick_period_milliseconds(milliseconds); }

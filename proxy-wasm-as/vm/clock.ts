@@ -61,6 +61,11 @@ export class Clock {
     this.#set(end);
   }
 
+  /** Lets time pass in which nothing can run, as on a worker that hangs. What falls due meanwhile runs late, with the next advance(). */
+  stall(milliseconds: number): void {
+    this.#set(this.#now + milliseconds);
+  }
+
   /** Milliseconds until the next timer, or undefined when nothing waits. */
   get untilNext(): number | undefined {
     const next = this.#entries[0];

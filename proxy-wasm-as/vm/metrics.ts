@@ -9,7 +9,7 @@ interface Metric {
   samples: number;
 }
 
-/** Metrics of one VM. A gauge or counter survives a reload, as in Envoy. */
+/** Metrics of all VMs that share data. A gauge or counter survives a reload, as in Envoy. */
 export class Metrics {
   readonly #byName = new Map<string, Metric>();
   readonly #byId = new Map<number, Metric>();

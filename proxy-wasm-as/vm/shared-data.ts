@@ -1,5 +1,6 @@
-// What the workers of one vm_id share: keyed values under compare-and-swap, and queues. It outlives every VM.
+// What the workers of one vm_id share: keyed values under compare-and-swap, queues, and metrics. It outlives every VM.
 import { Status } from './abi.ts';
+import { Metrics } from './metrics.ts';
 
 /** A value with the number that a compare-and-swap must name. */
 export interface Versioned {
@@ -15,6 +16,8 @@ interface Queue {
 
 /** Hand one to several VMs and they are workers of one Envoy. There is no delete: the ABI has none. */
 export class SharedData {
+  /** Metrics go by their names alone: all workers' VMs count in the same ones. */
+  readonly metrics = new Metrics();
   readonly #values = new Map<string, Versioned>();
   readonly #tokens = new Map<string, number>();
   readonly #queues = new Map<number, Queue>();

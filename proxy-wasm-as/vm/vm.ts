@@ -10,7 +10,6 @@ import { Host, type Surroundings } from './host.ts';
 import type { HttpCall, Upstream } from './http-call.ts';
 import { HttpStream } from './http-stream.ts';
 import { type LogEntry, Logs } from './logs.ts';
-import { Metrics } from './metrics.ts';
 import type { Properties } from './properties.ts';
 import { SharedData } from './shared-data.ts';
 
@@ -97,6 +96,7 @@ export class Vm {
   /** Compiles, checks, starts and configures a filter. Throws LoadError where Envoy would refuse the module; a refused configuration is `configured === false`. */
   static load(pathOrBytes: string | URL | Uint8Array, options: VmOptions = {}): Vm {
     const logLevel = options.logLevel ?? 'info';
+    const shared = options.shared ?? new SharedData();
     return new Vm({
       module: guestModule(pathOrBytes),
       pluginConfiguration: bytesOf(options.pluginConfiguration),
@@ -106,8 +106,8 @@ export class Vm {
       vmId: options.vmId ?? '',
       properties: options.properties ?? {},
       clock: options.clock ?? new Clock(),
-      shared: options.shared ?? new SharedData(),
-      metrics: new Metrics(),
+      shared,
+      metrics: shared.metrics,
       logs: new Logs(logLevel),
       logLevel,
       environment: options.environment ?? {},
