@@ -64,6 +64,14 @@ export class ConfigReader {
     return value;
   }
 
+  /** A string of so many UTF-16 units, as policy/ counts them; empty when the field is absent and may be empty. */
+  sized(node: i32, name: string, path: string, least: i32, most: i32): ArrayBuffer {
+    const value = this.optional(node, name, path);
+    const size = value.byteLength <= least ? value.byteLength : text(value).length;
+    if (size < least || size > most) this.fail(path + "." + name, `must have ${least} to ${most} characters`);
+    return value;
+  }
+
   /** 0 or 1; 0 when the field is absent. */
   choice(node: i32, name: string, path: string, zero: string, one: string): i32 {
     const value = this.get(node, name);

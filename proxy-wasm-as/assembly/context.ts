@@ -27,6 +27,8 @@ export abstract class HttpContext extends StreamContext {
   onResponseHeaders(endOfStream: bool): Action { return Action.Continue; }
   /** `size`: what waits in the buffer, with all that came before and was held. */
   onResponseBody(size: u32, endOfStream: bool): BodyAction { return BodyAction.Continue; }
+  /** Trailers let a body that waits go on, unless they are stopped too. */
+  onResponseTrailers(): Action { return Action.Continue; }
 }
 
 /** One connection, in a network filter. */

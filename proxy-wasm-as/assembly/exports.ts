@@ -38,6 +38,11 @@ export function proxy_on_response_body(id: u32, size: u32, endOfStream: u32): u3
   return request != null ? request.onResponseBody(size, endOfStream != 0) : BodyAction.Continue;
 }
 
+export function proxy_on_response_trailers(id: u32, count: u32): u32 {
+  const request = requestOf(id);
+  return request != null ? request.onResponseTrailers() : Action.Continue;
+}
+
 export function proxy_on_new_connection(id: u32): u32 {
   const connection = connectionOf(id);
   return connection != null ? connection.onNewConnection() : Action.StopIteration;

@@ -23,14 +23,14 @@ export function parseDuration(text: ArrayBuffer): i64 {
 /** "Not a time". */
 export const NO_TIME: i64 = i64.MIN_VALUE;
 
-/** Milliseconds since the epoch of an RFC 3339 time ("2026-11-23T09:00:00+01:00"); NO_TIME when it is none. */
+/** Milliseconds since the epoch of an RFC 3339 time ("2026-11-23T09:00:00+01:00"); NO_TIME when it is none. Capitals, and no leap seconds, as zod has it. */
 export function parseTime(text: ArrayBuffer): i64 {
-  if (text.byteLength < 20 || byteAt(text, 4) != 0x2d || byteAt(text, 7) != 0x2d || (byteAt(text, 10) | 0x20) != 0x74) return NO_TIME;
+  if (text.byteLength < 20 || byteAt(text, 4) != 0x2d || byteAt(text, 7) != 0x2d || byteAt(text, 10) != 0x54) return NO_TIME;
   if (byteAt(text, 13) != 0x3a || byteAt(text, 16) != 0x3a) return NO_TIME;
   const year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2);
   const hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
-  if (year < 0 || month < 1 || month > 12 || day < 1 || day > 31) return NO_TIME;
-  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return NO_TIME;
+  if (year < 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return NO_TIME;
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return NO_TIME;
   let at = 19;
   let fraction: i64 = 0;
   if (byteAt(text, at) == 0x2e) {
@@ -40,7 +40,7 @@ export function parseTime(text: ArrayBuffer): i64 {
   }
   const sign = byteAt(text, at);
   let offset = 0;
-  if ((sign | 0x20) == 0x7a) at++;
+  if (sign == 0x5a) at++;
   else {
     const hours = digits(text, at + 1, 2), minutes = digits(text, at + 4, 2);
     if ((sign != 0x2b && sign != 0x2d) || byteAt(text, at + 3) != 0x3a || hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return NO_TIME;
@@ -61,6 +61,11 @@ function digits(text: ArrayBuffer, start: i32, count: i32): i32 {
     value = value * 10 + <i32>digit;
   }
   return value;
+}
+
+function daysIn(year: i32, month: i32): i32 {
+  if (month == 2) return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
+  return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
 /** Days from 1970-01-01 to a date of the Gregorian calendar. Years begin in March, so that a leap day is the last one. */

@@ -1,0 +1,211 @@
+// Fault injection: has it decided what befalls a request, and carries it out.
+import { Action, BodyAction, LogLevel } from "../../proxy-wasm-as/assembly/abi";
+import { text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
+import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
+import { Generations } from "../../proxy-wasm-as/assembly/generations";
+import { enterContext, log, now, resetRequest, respond, resumeRequest, resumeResponse } from "../../proxy-wasm-as/assembly/host";
+import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
+import { Counter } from "../../proxy-wasm-as/assembly/metrics";
+import { SharedCounts } from "../../proxy-wasm-as/assembly/shared-counts";
+import { Timer, Timers } from "../../proxy-wasm-as/assembly/timers";
+import { PolicyReader } from "./config";
+import { Counters } from "./counters";
+import { decide } from "./decide";
+import { Dice } from "./dice";
+import { Facts } from "./facts";
+import { Injected, Plan } from "./plan";
+import { FaultRoutePolicies, PolicyRule, readRules } from "./policies";
+import { Policy } from "./policy";
+import { replaceResponse } from "./replace";
+import { Throttle } from "./throttle";
+
+export {
+  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick,
+  proxy_on_request_headers, proxy_on_response_headers, proxy_on_response_body, proxy_on_response_trailers, proxy_on_delete,
+} from "../../proxy-wasm-as/assembly/exports";
+
+const ABORTED = utf8("fault_filter_abort");
+
+class FaultRoot extends RootContext {
+  readonly timers: Timers = new Timers();
+  readonly active: SharedCounts = new SharedCounts("gatewright.fault", this.timers, "gatewright_fault_active");
+  readonly counters: Counters = new Counters();
+  private unreadable: Counter = new Counter("gatewright_fault_policy_unreadable");
+  private reported: Generations<bool> = new Generations<bool>(256);
+  private fromRoutes: FaultRoutePolicies | null = null;
+  private rules: PolicyRule[] = [];
+  private dice: Dice = new Dice();
+
+  onConfigure(configuration: ArrayBuffer): bool {
+    const problem = this.configure(configuration);
+    if (problem.length > 0) log(LogLevel.Error, "gatewright.fault: configuration: " + problem);
+    return problem.length == 0;
+  }
+
+  /** What is wrong with the configuration; empty: nothing. */
+  private configure(configuration: ArrayBuffer): string {
+    const json = new Json();
+    if (configuration.byteLength > MAX_CONFIGURATION_BYTES) return "too large";
+    if (!json.parse(configuration, 0, configuration.byteLength)) return "not JSON; wanted: {\"source\":\"route\"} or {\"rules\":[…]}";
+    const reader = new PolicyReader(json);
+    const source = reader.get(json.root, "source");
+    if (source != ABSENT) {
+      reader.allow(json.root, "", ["source", "stage"]);
+      if (!json.is(source, utf8("route"))) reader.fail("source", "must be route");
+      const after = reader.choice(json.root, "stage", "", "BeforeAuthorization", "AfterAuthorization") == 1;
+      this.fromRoutes = new FaultRoutePolicies(after ? "fault_after" : "fault");
+    } else {
+      reader.allow(json.root, "", ["rules"]);
+      if (reader.get(json.root, "rules") == ABSENT) reader.fail("rules", "source or rules is needed");
+      this.rules = readRules(reader, configuration);
+    }
+    return reader.problem;
+  }
+
+  createContext(id: u32): HttpContext { return new FaultRequest(id, this); }
+
+  onTick(): void { this.timers.run(); }
+
+  /** The policy of the request in hand; null: none. */
+  policyFor(facts: Facts): Policy | null {
+    const fromRoutes = this.fromRoutes;
+    if (fromRoutes != null) {
+      const policy = fromRoutes.find();
+      if (policy == null) this.report(text(fromRoutes.id), fromRoutes.problem);
+      return policy;
+    }
+    for (let i = 0; i < this.rules.length; i++) if (this.rules[i].match.matches(facts)) return this.rules[i].policy;
+    return null;
+  }
+
+  /** The policy with its name, and what befalls the request in hand. */
+  plan(policy: Policy, facts: Facts): Plan | null {
+    return decide(policy, facts, policy.scheduled ? now() : 0, this.dice);
+  }
+
+  /** A route that is to have faults and has no readable policy: nothing restricts access here, so the request passes, and the log says why, once an id. */
+  private report(id: string, problem: string): void {
+    this.unreadable.increment();
+    if (this.reported.has(id)) return;
+    this.reported.set(id, true);
+    log(LogLevel.Error, "gatewright.fault: " + problem);
+  }
+}
+
+/** What a held request or response waits for. */
+class Wait extends Timer {
+  constructor(private request: FaultRequest) { super(); }
+  onDue(): void { this.request.waited(); }
+}
+
+enum Held { Nothing = 0, Request = 1, ResponseHeaders = 2, ResponseBody = 3 }
+
+class FaultRequest extends HttpContext {
+  /** Null: nothing happens to this request. */
+  private plan: Plan | null = null;
+  private held: Held = Held.Nothing;
+  private wait: Wait | null = null;
+  private throttle: Throttle | null = null;
+  /** What an active fault is counted under; null: none is. */
+  private counted: ArrayBuffer | null = null;
+
+  constructor(id: u32, private root: FaultRoot) { super(id); }
+
+  onRequestHeaders(endOfStream: bool): Action {
+    const root = this.root;
+    const facts = new Facts();
+    const policy = root.policyFor(facts);
+    if (policy == null) return Action.Continue;
+    const plan = root.plan(policy, facts);
+    if (plan == null) return Action.Continue;
+    if (plan.rehearsed != 0) root.counters.rehearsed(plan.rehearsed);
+    if (!plan.real) return Action.Continue;
+    if (!root.active.tryAdd(policy.name, policy.maxActive > 0 ? policy.maxActive : i32.MAX_VALUE)) {
+      root.counters.overflowed();
+      return Action.Continue;
+    }
+    this.counted = policy.name;
+    this.plan = plan;
+    if (plan.kibibytes > 0) root.counters.injected(Injected.RateLimits);
+    if (plan.delay == 0) return this.abort(plan) ? Action.StopIteration : Action.Continue;
+    root.counters.injected(Injected.Delays);
+    this.hold(Held.Request, now() + plan.delay);
+    return Action.StopIteration;
+  }
+
+  onResponseHeaders(endOfStream: bool): Action {
+    const plan = this.plan;
+    if (plan == null) return Action.Continue;
+    if (plan.responseDelay == 0) return this.passResponse(plan) ? Action.Continue : Action.StopIteration;
+    this.root.counters.injected(Injected.ResponseDelays);
+    this.hold(Held.ResponseHeaders, now() + plan.responseDelay);
+    return Action.StopIteration;
+  }
+
+  onResponseBody(size: u32, endOfStream: bool): BodyAction {
+    const throttle = this.throttle;
+    if (throttle == null) return BodyAction.Continue;
+    const due = throttle.due(size);
+    if (this.held == Held.Nothing && due <= now()) return BodyAction.Continue;
+    this.hold(Held.ResponseBody, due);
+    return BodyAction.StopAndWatermark;
+  }
+
+  /** Trailers do not overtake the body. */
+  onResponseTrailers(): Action { return this.held == Held.Nothing ? Action.Continue : Action.StopIteration; }
+
+  /** Also of a client that has left: nothing waits for it any longer. */
+  onDelete(): void {
+    const wait = this.wait, counted = this.counted;
+    if (wait != null) this.root.timers.cancel(wait);
+    if (counted != null) this.root.active.release(counted);
+    this.counted = null;
+  }
+
+  /** The time has come for what is held. */
+  waited(): void {
+    const held = this.held, plan = this.plan;
+    this.held = Held.Nothing;
+    if (plan == null || !enterContext(this.id)) return;
+    if (held == Held.Request) {
+      if (!this.abort(plan)) resumeRequest();
+    } else if (held == Held.ResponseBody || this.passResponse(plan)) resumeResponse();
+  }
+
+  private hold(what: Held, due: i64): void {
+    let wait = this.wait;
+    if (wait == null) {
+      wait = new Wait(this);
+      this.wait = wait;
+    }
+    this.held = what;
+    this.root.timers.set(wait, due);
+  }
+
+  /** Ends the request here where it is to be aborted. */
+  private abort(plan: Plan): bool {
+    const abort = plan.abort;
+    if (abort == null) return false;
+    this.plan = null;                                          // what follows in this stream is our own answer
+    this.root.counters.injected(abort.reset ? Injected.Resets : Injected.Aborts);
+    if (abort.reset) resetRequest();
+    else respond(plan.status, ABORTED, abort.body, abort.headers, plan.grpcStatus);
+    return true;
+  }
+
+  /** What happens to the response before its headers go on. False: it is answered otherwise. */
+  private passResponse(plan: Plan): bool {
+    if (plan.replacements.length > 0) {
+      this.root.counters.injected(Injected.Replacements);
+      if (replaceResponse(plan.replacements)) {
+        this.plan = null;
+        return false;
+      }
+    }
+    if (plan.kibibytes > 0) this.throttle = new Throttle(plan.kibibytes, now());
+    return true;
+  }
+}
+
+registerRoot((id: u32): RootContext => new FaultRoot(id));
