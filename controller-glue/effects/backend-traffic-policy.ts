@@ -36,7 +36,7 @@ function warnOfQueue({ maxConnections = 1024, maxParallelRequests = 1024, maxPen
   if (maxPendingRequests !== 0 || maxConnections >= maxParallelRequests) return;
   const waiting = Math.min(maxParallelRequests, Math.max(1, maxConnections));
   say({
-    path: 'spec.circuitBreaker.maxPendingRequests', severity: 'warning', hint: 'give maxConnections at least maxParallelRequests',
+    path: 'spec.circuitBreaker.maxPendingRequests', severity: 'warning', hint: 'give maxConnections at least maxParallelRequests for each of Envoy\'s workers: they do not share connections',
     message: `with maxConnections below maxParallelRequests, up to ${waiting} ${waiting === 1 ? 'request' : 'requests'} may still wait for a connection of an HTTP/1.1 backend: `
       + 'a request waits while its connection is made, and Envoy does not tell that from waiting for one that is busy',
   });

@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
+import { ConcurrencyPolicy } from '../../policy/connection-limit.ts';
+import { FaultPolicy } from '../../policy/fault.ts';
 import { JwtPolicy } from '../../policy/jwt.ts';
 import { consistent } from '../../controller-glue/xds/consistent.ts';
 import { NO_CODE } from '../../controller-glue/xds/extensions.ts';
@@ -52,8 +54,11 @@ describe.each(sentences)('%s', (sentence) => {
 
   test('writes policies that the shared model takes as they are', () => {
     const { ir } = translate(load([{ path: 'in.yaml', text: readFileSync(input, 'utf8') }]).resources);
-    const policies = ir.gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes.flatMap(({ jwt }) => (jwt === undefined ? [] : [jwt.policy])))));
-    for (const policy of policies) expect(JwtPolicy.parse(policy)).toEqual(policy);
+    for (const { jwt, fault, faultAfter, concurrency } of ir.gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes)))) {
+      if (jwt !== undefined) expect(JwtPolicy.parse(jwt.policy)).toEqual(jwt.policy);
+      for (const { policy } of [fault, faultAfter].filter((each) => each !== undefined)) expect(FaultPolicy.parse(policy)).toEqual(policy);
+      if (concurrency !== undefined) expect(ConcurrencyPolicy.parse(concurrency.policy)).toEqual(concurrency.policy);
+    }
   });
 
   test('makes snapshots that hold all they refer to, and prints no private key', () => {
