@@ -1,0 +1,66 @@
+// Connection limits as a network filter, limits on requests in flight as an HTTP filter: the plugin configuration says which.
+import { LogLevel } from "../../proxy-wasm-as/assembly/abi";
+import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
+import { RootContext, StreamContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
+import { log } from "../../proxy-wasm-as/assembly/host";
+import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
+import { Timers } from "../../proxy-wasm-as/assembly/timers";
+import { LimitReader } from "./config";
+import { Connections, LimitedConnection } from "./connections";
+import { ListenerLimits } from "./limits";
+import { LimitedRequest, Requests, RequestsByRoute, RequestsByRule } from "./requests";
+
+export {
+  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick,
+  proxy_on_new_connection, proxy_on_downstream_data, proxy_on_request_headers, proxy_on_delete,
+} from "../../proxy-wasm-as/assembly/exports";
+
+class LimitRoot extends RootContext {
+  private timers: Timers = new Timers();
+  private connections: Connections = new Connections(new ListenerLimits(), this.timers, this.id);
+  private requests: Requests | null = null;
+
+  onConfigure(configuration: ArrayBuffer): bool {
+    const problem = this.configure(configuration);
+    if (problem.length > 0) log(LogLevel.Error, "gatewright.connection_limit: configuration: " + problem);
+    return problem.length == 0;
+  }
+
+  /** What is wrong with the configuration; empty: nothing. */
+  private configure(configuration: ArrayBuffer): string {
+    if (configuration.byteLength > MAX_CONFIGURATION_BYTES) return "too large";
+    const json = new Json();
+    if (!json.parse(configuration, 0, configuration.byteLength)) return "not JSON; wanted: {\"connections\":{…}} or {\"requests\":{…}}";
+    const reader = new LimitReader(json);
+    const connections = reader.get(json.root, "connections"), requests = reader.get(json.root, "requests");
+    reader.allow(json.root, "configuration", ["connections", "requests"]);
+    if ((connections == ABSENT) == (requests == ABSENT)) return "exactly one of connections, requests is needed";
+    if (connections != ABSENT) {
+      const limits = reader.listener(connections, "connections");
+      if (reader.problem.length == 0) this.connections = new Connections(limits, this.timers, this.id);
+      return reader.problem;
+    }
+    const source = reader.get(requests, "source");
+    if (source != ABSENT) {
+      reader.allow(requests, "requests", ["source"]);
+      if (!json.is(source, utf8("route"))) reader.fail("requests.source", "must be route");
+      if (reader.problem.length == 0) this.requests = new RequestsByRoute(this.timers);
+    } else {
+      reader.allow(requests, "requests", ["rules"]);
+      if (reader.get(requests, "rules") == ABSENT) reader.fail("requests", "source or rules is needed");
+      const rules = reader.rules(requests, "requests");
+      if (reader.problem.length == 0) this.requests = new RequestsByRule(rules, this.timers);
+    }
+    return reader.problem;
+  }
+
+  createContext(id: u32): StreamContext {
+    const requests = this.requests;
+    return requests != null ? new LimitedRequest(id, requests) : new LimitedConnection(id, this.connections);
+  }
+
+  onTick(): void { this.timers.run(); }
+}
+
+registerRoot((id: u32): RootContext => new LimitRoot(id));

@@ -1,0 +1,131 @@
+// Limits on requests in flight, as an HTTP filter: counted from their headers to the end of the answer.
+import { Action, LogLevel } from "../../proxy-wasm-as/assembly/abi";
+import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { HttpContext } from "../../proxy-wasm-as/assembly/context";
+import { log, respond } from "../../proxy-wasm-as/assembly/host";
+import { Json } from "../../proxy-wasm-as/assembly/json";
+import { Request } from "../../proxy-wasm-as/assembly/request";
+import { RequestMatch } from "../../proxy-wasm-as/assembly/request-match";
+import { RoutePolicies } from "../../proxy-wasm-as/assembly/route-policies";
+import { Timers } from "../../proxy-wasm-as/assembly/timers";
+import { LimitReader } from "./config";
+import { CountedLimit, Taken } from "./counted-limit";
+import { ConcurrencyLimit, ConcurrencyPolicy, ConcurrencyRule, NONE } from "./limits";
+
+const NOTHING = new ArrayBuffer(0);
+const EXCEEDED = utf8("gatewright_concurrency_limit"), BODY = utf8("concurrency limit exceeded");
+const UNREADABLE = utf8("gatewright_concurrency_policy_unreadable");
+
+/** gRPC's word for 429. Of 503 the host makes UNAVAILABLE, which is what 503 is for. */
+const RESOURCE_EXHAUSTED = 8;
+
+/** A policy with its counts. */
+class CountedPolicy {
+  private counted: CountedLimit[] = [];
+
+  constructor(private policy: ConcurrencyPolicy, timers: Timers) {
+    for (let i = 0; i < policy.limits.length; i++) {
+      const limit = policy.limits[i];
+      const name = `${policy.name}/${limit.name}`;
+      this.counted.push(new CountedLimit("gatewright_requests", "requests/" + name, name, limit.value, NONE, 1, limit.dryRun, timers));
+    }
+  }
+
+  /** The limit that refuses the request in hand; null: none does, and `taken` holds its counts. */
+  refusal(taken: Taken): ConcurrencyLimit | null {
+    const limits = this.policy.limits;
+    const request = new Request();
+    for (let i = 0; i < limits.length; i++) {
+      const key = keyUnder(limits[i], request);
+      if (key == null || this.counted[i].take(key, taken)) continue;
+      taken.undo();
+      return limits[i];
+    }
+    return null;
+  }
+}
+
+/** What the request counts as under a limit; null: the limit is not about it. */
+function keyUnder(limit: ConcurrencyLimit, request: Request): ArrayBuffer | null {
+  for (let i = 0; i < limit.claims.length; i++) if (!limit.claims[i].holds()) return null;
+  const key = limit.key;
+  return key == null ? NOTHING : key.of(request);
+}
+
+/** Policies that routes carry in their metadata. */
+class ConcurrencyRoutePolicies extends RoutePolicies<CountedPolicy> {
+  constructor(private timers: Timers) { super("concurrency"); }
+
+  protected read(json: Json): CountedPolicy {
+    const reader = new LimitReader(json);
+    const policy = reader.policy(json.root, "policy");
+    this.problem = reader.problem;
+    return new CountedPolicy(policy, this.timers);
+  }
+}
+
+class CountedRule {
+  constructor(readonly match: RequestMatch, readonly policy: CountedPolicy) {}
+}
+
+/** Where policies come from. */
+export abstract class Requests {
+  /** Why policy() answered null; empty: no policy is for the request. */
+  problem: string = "";
+  /** The policy of the request in hand. */
+  abstract policy(): CountedPolicy | null;
+}
+
+export class RequestsByRoute extends Requests {
+  private policies: ConcurrencyRoutePolicies;
+
+  constructor(timers: Timers) {
+    super();
+    this.policies = new ConcurrencyRoutePolicies(timers);
+  }
+
+  policy(): CountedPolicy | null {
+    const policy = this.policies.find();
+    this.problem = this.policies.problem;
+    return policy;
+  }
+}
+
+export class RequestsByRule extends Requests {
+  private counted: CountedRule[] = [];
+
+  constructor(rules: ConcurrencyRule[], timers: Timers) {
+    super();
+    for (let i = 0; i < rules.length; i++) this.counted.push(new CountedRule(rules[i].match, new CountedPolicy(rules[i].policy, timers)));
+  }
+
+  policy(): CountedPolicy | null {
+    const request = new Request();
+    for (let i = 0; i < this.counted.length; i++) if (this.counted[i].match.matches(request)) return this.counted[i].policy;
+    return null;
+  }
+}
+
+export class LimitedRequest extends HttpContext {
+  private taken: Taken = new Taken();
+
+  constructor(id: u32, private requests: Requests) { super(id); }
+
+  onRequestHeaders(endOfStream: bool): Action {
+    const policy = this.requests.policy();
+    if (policy == null) return this.requests.problem.length == 0 ? Action.Continue : this.unreadable();
+    const refusal = policy.refusal(this.taken);
+    if (refusal == null) return Action.Continue;
+    respond(refusal.httpStatus, EXCEEDED, BODY, [], refusal.httpStatus == 429 ? RESOURCE_EXHAUSTED : -1);
+    return Action.StopIteration;
+  }
+
+  onDelete(): void { this.taken.release(); }
+
+  /** A limit that cannot be read restricts all the same: closed, and the log says why. */
+  private unreadable(): Action {
+    log(LogLevel.Error, "gatewright.concurrency: " + this.requests.problem);
+    respond(500, UNREADABLE, NOTHING, []);
+    return Action.StopIteration;
+  }
+}
