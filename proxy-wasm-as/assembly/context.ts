@@ -25,7 +25,7 @@ export abstract class StreamContext {
 export abstract class HttpContext extends StreamContext {
   onRequestHeaders(endOfStream: bool): Action { return Action.Continue; }
   onResponseHeaders(endOfStream: bool): Action { return Action.Continue; }
-  /** `size`: what waits in the buffer, with all that came before and was held. */
+  /** `size`: of what came now, with what came before and was stopped by StopAndBuffer. What StopAndWatermark stopped is out of sight until it goes on. */
   onResponseBody(size: u32, endOfStream: bool): BodyAction { return BodyAction.Continue; }
   /** Trailers let a body that waits go on, unless they are stopped too. */
   onResponseTrailers(): Action { return Action.Continue; }

@@ -1,5 +1,5 @@
 // One direction of an HTTP exchange: what has arrived, what the filter holds back, what has gone on.
-import { Body } from './body.ts';
+import { Body, concat } from './body.ts';
 import type { Headers } from './headers.ts';
 
 /** Which piece is next to be shown to the filter. */
@@ -8,7 +8,7 @@ export type Piece = 'headers' | 'body' | 'trailers' | 'none';
 /** What a headers callback returns (data-plane.md E.1): 2 has no meaning of its own in Envoy, anything from 3 stops everything. */
 const HeadersStatus = { Continue: 0, StopIteration: 1, NoMeaning: 2 } as const;
 
-const BodyStatus = { Continue: 0, StopIterationNoBuffer: 3 } as const;
+const BodyStatus = { Continue: 0, StopIterationAndBuffer: 1, StopIterationAndWatermark: 2 } as const;
 
 export class Half {
   readonly headers: Headers;
@@ -19,6 +19,8 @@ export class Half {
   open: boolean;
   /** Body as the filter sees it: what it had us buffer, and the piece now shown. */
   readonly body = new Body(undefined, true);
+  /** Body that waits out of the filter's sight: after StopIterationAndWatermark it sees only what comes next. */
+  readonly waiting = new Body();
   /** Body that has gone on. */
   readonly sent = new Body();
   /** Pieces shown so far. */
@@ -78,7 +80,7 @@ export class Half {
     }
   }
 
-  /** Acts on the status of the body callback. What Envoy does not know counts as "no buffer": the piece is dropped. */
+  /** Acts on the status of the body callback. What Envoy does not know counts as "no buffer": what was shown is dropped. */
   afterBody(status: number): void {
     if (status === BodyStatus.Continue) {
       this.seesBody = false;
@@ -86,7 +88,13 @@ export class Half {
       return;
     }
     this.stopped = true;
-    if (status < 0 || status >= BodyStatus.StopIterationNoBuffer) this.body.bytes = new Uint8Array(0);
+    if (status === BodyStatus.StopIterationAndBuffer) {
+      this.body.bytes = concat(this.waiting.bytes, this.body.bytes);
+      this.waiting.bytes = new Uint8Array(0);
+      return;
+    }
+    if (status === BodyStatus.StopIterationAndWatermark) this.waiting.append(this.body.bytes);
+    this.body.bytes = new Uint8Array(0);
   }
 
   afterTrailers(status: number): void {
@@ -103,6 +111,10 @@ export class Half {
     this.stopped = false;
     this.stoppedAll = false;
     this.sentHeaders = true;
+    if (this.waiting.bytes.length > 0) {
+      this.sent.append(this.waiting.bytes);
+      this.waiting.bytes = new Uint8Array(0);
+    }
     if (this.body.bytes.length > 0) {
       this.sent.append(this.body.bytes);
       this.body.bytes = new Uint8Array(0);

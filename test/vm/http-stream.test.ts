@@ -64,6 +64,7 @@ describe('stopping', () => {
     { name: 'unknown values stop', script: 'trace on;headers ret 9', options: { body: 'abc' }, lines: ['headers 5 0', 'headers ret: 0'], heldIn: 'request' },
     { name: '2 continues', script: 'trace on;headers ret 2', lines: ['headers 5 1', 'headers ret: 0', 'rheaders 1 1', 'log 0 0', 'done 0 0', 'delete 0 0'], heldIn: undefined },
     { name: '1 at the body keeps it, and the next piece is shown with it', script: 'trace on;body ret 1', options: { body: ['ab', 'cd'] }, lines: ['headers 5 0', 'body 2 0', 'body ret: 0', 'body 4 1', 'body ret: 0'], heldIn: 'request' },
+    { name: '2 at the body keeps it out of sight, and the next piece is shown alone', script: 'trace on;body ret 2', options: { body: ['abc', 'd'] }, lines: ['headers 5 0', 'body 3 0', 'body ret: 0', 'body 1 1', 'body ret: 0'], heldIn: 'request' },
     { name: '3 at the body drops it', script: 'trace on;body ret 3', options: { body: ['ab', 'cd'] }, lines: ['headers 5 0', 'body 2 0', 'body ret: 0', 'body 2 1', 'body ret: 0'], heldIn: 'request' },
     { name: 'trailers can be held', script: 'trace on;trailers ret 1', options: { body: 'ab', trailers: { t: '1' } }, lines: ['headers 5 0', 'body 2 0', 'trailers 1 1', 'trailers ret: 0'], heldIn: 'request' },
     { name: 'response headers can be held', script: 'trace on;rheaders ret 1', options: { response: { body: 'x' } }, lines: ['headers 5 1', 'rheaders 1 0', 'rheaders ret: 0'], heldIn: 'response' },
@@ -76,6 +77,22 @@ describe('stopping', () => {
     expect(exchange.heldIn).toBe(heldIn);
     expect(exchange.outcome).toBe(heldIn === undefined ? 'continued' : 'held');
     expect(exchange.ended).toBe(heldIn === undefined);
+  });
+
+  test('trailers that go on take a body with them that waits, and trailers that are stopped do not', () => {
+    const answer: RequestOptions = { response: { body: ['abc', 'd'], trailers: { t: '1' } } };
+    const free = told(Vm.load(wasm), 'trace on;rbody ret 2', {}, answer);
+    expect(free.lines.slice(1, 7)).toEqual(['rheaders 1 0', 'rbody 3 0', 'rbody ret: 0', 'rbody 1 0', 'rbody ret: 0', 'rtrailers 1 1']);
+    expect(free.exchange).toMatchObject({ outcome: 'continued', response: { body: 'abcd' } });
+    expect(told(Vm.load(wasm), 'rbody ret 2;rtrailers ret 1', {}, answer).exchange.heldIn).toBe('response');
+  });
+
+  test('a body that waits out of sight goes on whole from a tick', () => {
+    const own = Vm.load(wasm, { pluginConfiguration: 'tick effective;tick continue 1' });
+    const { exchange } = told(own, 'headers tick 10;rbody hold;rbody ret 2', {}, { response: { body: ['abc', 'd'] } });
+    expect(exchange.heldIn).toBe('response');
+    own.clock.advance(10);
+    expect(exchange).toMatchObject({ outcome: 'continued', response: { body: 'abcd' } });
   });
 
   test('continue inside a callback lets go what an earlier piece stopped', () => {
