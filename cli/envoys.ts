@@ -39,6 +39,8 @@ export class Envoys {
   readonly #runners = new Map<string, EnvoyRunner>();
   readonly #caches = new Map<string, RouteCache>();
   readonly #socket: string;
+  /** Gateways with their ports that have been seen to take connections. */
+  readonly #serving = new Set<number>();
   /** Ports that each Gateway's Envoy was given last. */
   readonly #ports = new Map<string, readonly number[]>();
   #started = 0;
@@ -120,11 +122,15 @@ export class Envoys {
     await runner.start();
   }
 
-  /** Resolves when every listener takes connections. */
+  /** Resolves when every listener takes connections. Each is tried until it does, and then no more: limits count our connections too. */
   async serving({ gateways }: Ir): Promise<void> {
-    const ports = gateways.flatMap(({ listeners }) => listeners.map(({ port }) => port));
-    await Promise.all(ports.map(async (port) => {
-      for (let tries = 0; tries < 400 && !this.#stopped && !(await accepts(this.#options.address, port)); tries++) await sleep(25);
+    const wanted = new Map(gateways.flatMap((gateway) => portsOf(gateway).map((port) => [`${nodeId(gateway)} ${port}`, port] as const)));
+    for (const key of this.#serving) if (!wanted.has(key)) this.#serving.delete(key);
+    await Promise.all([...wanted].filter(([key]) => !this.#serving.has(key)).map(async ([key, port]) => {
+      for (let tries = 0; tries < 400 && !this.#stopped && !this.#serving.has(key); tries++) {
+        if (await accepts(this.#options.address, port)) this.#serving.add(key);
+        else await sleep(25);
+      }
     }));
   }
 
