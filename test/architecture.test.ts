@@ -27,7 +27,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'controller-glue': ['policy', 'proto'],
   'cli': ['policy', 'controller-glue'],
   'examples': ['cli'],
-  'scripts': ['cli'],
+  'scripts': ['cli', 'policy', 'controller-glue'],
 };
 
 describe('imports', () => {

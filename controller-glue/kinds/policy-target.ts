@@ -6,10 +6,9 @@ import { notSupported } from './not-supported.ts';
 // A closed list: a policy whose target kind is misspelt would otherwise protect nothing and say so nowhere.
 const targetKinds = ['Gateway', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute', 'ListenerSet', 'XListenerSet', 'GatewayClass', 'Service'] as const;
 type TargetKind = (typeof targetKinds)[number];
-const targetGroup = z.enum(['gateway.networking.k8s.io', 'gateway.networking.x-k8s.io', '']);
 
 /** A kind under another group's name is another kind: EG's CRD refuses it, and so do we. */
-function groupOf(kind: TargetKind): z.infer<typeof targetGroup> {
+function groupOf(kind: TargetKind): 'gateway.networking.k8s.io' | 'gateway.networking.x-k8s.io' | '' {
   return kind === 'Service' ? '' : kind === 'XListenerSet' ? 'gateway.networking.x-k8s.io' : 'gateway.networking.k8s.io';
 }
 function rightGroup({ group, kind }: { readonly group: string; readonly kind: TargetKind }, context: z.RefinementCtx): void {
@@ -18,6 +17,7 @@ function rightGroup({ group, kind }: { readonly group: string; readonly kind: Ta
 
 /** The three fields, for these kinds of targets; spread them into a policy's schema. */
 export function targetFieldsFor<Kinds extends TargetKind>(kinds: readonly [Kinds, ...Kinds[]]) {
+  const targetGroup = z.enum(kinds.map(groupOf));
   const ref = z.strictObject({ group: targetGroup, kind: z.enum(kinds), name: objectName, sectionName: sectionName.optional() }).superRefine(rightGroup);
   const selector = z.strictObject({
     group: targetGroup.default('gateway.networking.k8s.io'),
