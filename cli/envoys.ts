@@ -40,7 +40,7 @@ export class Envoys {
   readonly #caches = new Map<string, RouteCache>();
   readonly #socket: string;
   /** Gateways with their ports that have been seen to take connections. */
-  readonly #serving = new Set<number>();
+  readonly #serving = new Set<string>();
   /** Ports that each Gateway's Envoy was given last. */
   readonly #ports = new Map<string, readonly number[]>();
   #started = 0;
@@ -124,7 +124,7 @@ export class Envoys {
 
   /** Resolves when every listener takes connections. Each is tried until it does, and then no more: limits count our connections too. */
   async serving({ gateways }: Ir): Promise<void> {
-    const wanted = new Map(gateways.flatMap((gateway) => portsOf(gateway).map((port) => [`${nodeId(gateway)} ${port}`, port] as const)));
+    const wanted = new Map(gateways.flatMap((gateway) => portsOf(gateway).map((port) => [`${nodeId(gateway)} ${port}`, port] as [string, number])));
     for (const key of this.#serving) if (!wanted.has(key)) this.#serving.delete(key);
     await Promise.all([...wanted].filter(([key]) => !this.#serving.has(key)).map(async ([key, port]) => {
       for (let tries = 0; tries < 400 && !this.#stopped && !this.#serving.has(key); tries++) {

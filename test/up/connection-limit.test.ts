@@ -217,13 +217,17 @@ describe('64 clients at 4 workers', () => {
 
   test('never hold more than the limit, and leave nothing behind', async () => {
     let [now, most, turnedAway] = [0, 0, 0];
+    let full = (): void => {};
+    const wereFull = new Promise<void>((resolve) => { full = resolve; });
     const client = async (): Promise<void> => {
       for (let i = 0; i < 40; i++) {
         const { held, fates } = await hold(gatewright.address(), 1);
         if (fates[0] === 'closed') turnedAway++;
-        // Counted from after it was let in until before it leaves: never more than Envoy has.
+        // Counted from after it was let in until before it leaves: never more than Envoy has. Nobody leaves before every place was taken once.
         for (const connection of held) {
           most = Math.max(most, ++now);
+          if (now === VALUE) full();
+          await wereFull;
           await connection.ask();
           now--;
           connection.leave();
