@@ -33,7 +33,7 @@ export abstract class HttpContext extends StreamContext {
 
 /** One connection, in a network filter. */
 export abstract class ConnectionContext extends StreamContext {
-  /** Stopped here, the connection is neither read from nor handed to later filters until resumeConnection(). */
+  /** Stopped here, later filters do not begin. The client is read all the same: data that onDownstreamData lets pass, and it begins. */
   onNewConnection(): Action { return Action.Continue; }
   onDownstreamData(size: u32, endOfStream: bool): Action { return Action.Continue; }
 }

@@ -10,6 +10,8 @@ import type { Properties, PropertyValue } from './properties.ts';
 export interface ConnectionOptions {
   /** Over the VM's own, path by path: `{ source: { address: '10.0.0.1:5000' }, connection: { requested_server_name: 'a.test' } }`. */
   readonly properties?: Properties;
+  /** Properties that are there from the client's first data on, since the TLS handshake brings them: `{ connection: { mtls: true } }`. */
+  readonly handshake?: Properties;
 }
 
 /** Where a connection stands: passed on to later filters, kept back, or closed. */
@@ -26,27 +28,27 @@ export class Connection extends Context {
   readonly #fromUpstream = new Body(undefined, true);
   readonly #toUpstream = new Body();
   readonly #toClient = new Body();
-  readonly #properties: readonly Properties[];
+  #properties: readonly Properties[];
+  #handshake: Properties | undefined;
   #seesDownstream = false;
   #seesUpstream = false;
-  /** Stopped at proxy_on_new_connection: nothing is read from the client until the filter continues. */
-  #waiting: { readonly data: Uint8Array; readonly end: boolean }[] | undefined = undefined;
+  /** It began on a dead instance that lets streams pass. One whose instance dies under it is closed instead, whatever the policy. */
+  readonly #passedBy: boolean;
 
   constructor(host: Host, options: ConnectionOptions) {
     super(host, true);
     this.#properties = options.properties === undefined ? host.rootProperties : [options.properties, ...host.rootProperties];
+    this.#handshake = options.handshake;
+    this.#passedBy = host.bypassed;
   }
 
   /** Opens it; closed at once when the VM is dead, unless the policy is to pass it by. */
   begin(): void {
-    const { exports, bypassed } = this.host;
-    if (this.host.trap !== undefined && !bypassed) return this.#failClosed();
-    this.host.call(this, exports.proxy_on_context_create, this.id, this.host.root.id);
+    const { exports } = this.host;
+    if (this.#overtaken()) return;
+    this.host.call(this, exports.proxy_on_context_create, this.id, this.root.id);
     const status = this.host.call(this, exports.proxy_on_new_connection, this.id);
-    if (this.#overtaken(bypassed)) return;
-    if (status === 0) return;
-    this.outcome = 'held';
-    this.#waiting = [];
+    if (!this.#overtaken() && status !== 0) this.outcome = 'held';
   }
 
   /** What has passed the filter towards the upstream. */
@@ -63,19 +65,19 @@ export class Connection extends Context {
     return new Map([...(this.state ?? [])].map(([key, value]) => [key, Buffer.from(value).toString('utf8')]));
   }
 
-  /** The client sends. What the filter stops stays in the buffer, and the next piece is shown with it. */
+  /**
+   * The client sends. What the filter stops stays in the buffer, and the next piece is shown with it. A connection that was stopped when it
+   * was new goes on with data that is not: only to stop both keeps it.
+   */
   receive(data: string | Uint8Array, endOfStream = false): void {
     if (this.outcome === 'closed') return;
-    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-    if (this.#waiting !== undefined) {
-      this.#waiting.push({ data: bytes, end: endOfStream });
-      return;
-    }
-    this.#fromClient.append(bytes);
+    if (this.#handshake !== undefined) this.#properties = [this.#handshake, ...this.#properties];
+    this.#handshake = undefined;
+    this.#fromClient.append(typeof data === 'string' ? Buffer.from(data) : data);
     this.#seesDownstream = true;
-    const { exports, bypassed } = this.host;
+    const { exports } = this.host;
     const status = this.host.call(this, exports.proxy_on_downstream_data, this.id, this.#fromClient.bytes.length, endOfStream ? 1 : 0);
-    if (this.#overtaken(bypassed)) return;
+    if (this.#overtaken()) return;
     if (status === 0) this.#resume();
     else this.outcome = 'held';
   }
@@ -85,16 +87,16 @@ export class Connection extends Context {
     if (this.outcome === 'closed') return;
     this.#fromUpstream.append(typeof data === 'string' ? Buffer.from(data) : data);
     this.#seesUpstream = true;
-    const { exports, bypassed } = this.host;
+    const { exports } = this.host;
     const status = this.host.call(this, exports.proxy_on_upstream_data, this.id, this.#fromUpstream.bytes.length, endOfStream ? 1 : 0);
-    if (this.#overtaken(bypassed)) return;
+    if (this.#overtaken()) return;
     if (status === 0) {
       this.#seesUpstream = false;
       this.#toClient.append(this.#fromUpstream.bytes);
       this.#fromUpstream.bytes = new Uint8Array(0);
     }
     if (endOfStream) this.host.call(this, exports.proxy_on_upstream_connection_close, this.id, CloseType.Unknown);
-    this.#overtaken(bypassed);
+    this.#overtaken();
   }
 
   /** The client closes. */
@@ -154,18 +156,15 @@ export class Connection extends Context {
   }
 
   #resume(): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
     this.outcome = 'open';
     this.#seesDownstream = false;
     this.#toUpstream.append(this.#fromClient.bytes);
     this.#fromClient.bytes = new Uint8Array(0);
-    for (const { data, end } of waiting ?? []) this.receive(data, end);
   }
 
   /** Closed by now: by the filter, or because the VM died under it. */
-  #overtaken(bypassed: boolean): boolean {
-    if (this.host.trap !== undefined && !bypassed && this.outcome !== 'closed') this.#failClosed();
+  #overtaken(): boolean {
+    if (this.host.trap !== undefined && !this.#passedBy && this.outcome !== 'closed') this.#failClosed();
     return this.outcome === 'closed';
   }
 

@@ -4,6 +4,7 @@ import { Body } from './body.ts';
 import type { Headers } from './headers.ts';
 import type { Host } from './host.ts';
 import type { Properties, PropertyValue } from './properties.ts';
+import { Tick } from './tick.ts';
 
 /** A local response as the guest asked for it. `grpcStatus` is undefined when the guest left it to the host. */
 export interface LocalResponse {
@@ -22,6 +23,8 @@ export type Deferred = { readonly kind: 'continue' | 'close'; readonly stream: n
 export abstract class Context {
   readonly id: number;
   readonly host: Host;
+  /** The plugin configuration that it belongs to. */
+  readonly root: RootContext;
   /** `wasm.<key>` and what `set_envoy_filter_state` set; undefined where there is no stream (the root context). */
   readonly state: Map<string, Uint8Array> | undefined;
   /** Names this context declared with declare_property. */
@@ -31,6 +34,7 @@ export abstract class Context {
 
   constructor(host: Host, isStream: boolean) {
     this.host = host;
+    this.root = isStream ? host.root : this as unknown as RootContext;
     this.id = host.adopt(this);
     this.state = isStream ? new Map() : undefined;
   }
@@ -56,7 +60,7 @@ export abstract class Context {
     switch (type) {
       case BufferType.HttpCallResponseBody: return host.callReply?.body;
       case BufferType.VmConfiguration: return new Body(host.vmConfiguration);
-      case BufferType.PluginConfiguration: return host.configuring ? new Body(host.pluginConfiguration) : undefined;
+      case BufferType.PluginConfiguration: return host.configuring ? new Body(this.root.configuration) : undefined;
       case BufferType.GrpcReceiveBuffer:
       case BufferType.CallData: return new Body();
       default: return this.streamBuffer(type);
@@ -71,8 +75,17 @@ export abstract class Context {
 
 /** The context of the plugin itself: ticks, http calls, configuration. It has no stream. */
 export class RootContext extends Context {
-  constructor(host: Host) {
+  readonly configuration: Uint8Array;
+  readonly tick: Tick;
+  /** Streams it has. */
+  streams = 0;
+  /** A newer configuration has taken its place: it ends with its last stream. */
+  retired = false;
+
+  constructor(host: Host, configuration: Uint8Array) {
     super(host, false);
+    this.configuration = configuration;
+    this.tick = new Tick(host.surroundings.clock, () => host.call(this, host.exports.proxy_on_tick, this.id));
   }
 
   map(type: number): Headers | undefined {
@@ -93,7 +106,7 @@ export class RootContext extends Context {
 
   /** Only proxy_done leaves something here: the root goes. */
   carryOut(action: Deferred): void {
-    if (action.kind === 'close') this.host.deleteRoot();
+    if (action.kind === 'close') this.host.deleteRoot(this);
   }
 
   continueStream(type: number): Status {

@@ -15,13 +15,11 @@ import type { Metrics } from './metrics.ts';
 import type { Bytes } from './pairs.ts';
 import type { Properties, PropertyValue } from './properties.ts';
 import type { SharedData } from './shared-data.ts';
-import { Tick } from './tick.ts';
 
 /** What outlives an instance: the world around the guest, the same before and after a reload. */
 export interface Surroundings {
   readonly module: WebAssembly.Module;
   readonly vmConfiguration: Uint8Array;
-  readonly pluginConfiguration: Uint8Array;
   readonly pluginName: string;
   readonly rootId: string;
   readonly vmId: string;
@@ -59,10 +57,9 @@ type Restriction = 'none' | 'start' | 'allocation';
 export class Host {
   readonly surroundings: Surroundings;
   readonly memory: Memory;
-  readonly root: RootContext;
-  readonly tick: Tick;
+  /** That of the newest plugin configuration: new streams are its own. */
+  root: RootContext;
   readonly vmConfiguration: Uint8Array;
-  readonly pluginConfiguration: Uint8Array;
   readonly rootProperties: readonly Properties[];
   readonly exports: Readonly<Partial<Record<CallbackName, GuestFunction>>>;
   /** What proxy_on_configure answered; undefined when it trapped. */
@@ -88,13 +85,12 @@ export class Host {
   #deferred: [Context, Deferred][] = [];
   /** What the last callback itself returned, whatever it asked for. */
   #returned = 0;
-  /** The root's proxy_on_done answered false, and proxy_done has not come yet. */
-  #awaitsDone = false;
+  /** The root whose proxy_on_done answered false, until proxy_done comes. */
+  #awaitsDone: RootContext | undefined = undefined;
 
-  constructor(surroundings: Surroundings) {
+  constructor(surroundings: Surroundings, pluginConfiguration: Uint8Array) {
     this.surroundings = surroundings;
     this.vmConfiguration = surroundings.vmConfiguration;
-    this.pluginConfiguration = surroundings.pluginConfiguration;
     this.rootProperties = [surroundings.properties];
     const wasi = wasiImports(this);
     const instance = new WebAssembly.Instance(surroundings.module, { env: envImports(this), wasi_snapshot_preview1: wasi, wasi_unstable: wasi });
@@ -103,8 +99,7 @@ export class Host {
     this.memory = new Memory(memory);
     this.exports = instance.exports as Readonly<Record<string, GuestFunction>>;
     this.#allocate = this.exports.malloc ?? this.exports.proxy_on_memory_allocate ?? (() => 0);
-    this.root = new RootContext(this);
-    this.tick = new Tick(surroundings.clock, () => this.call(this.root, this.exports.proxy_on_tick, this.root.id));
+    this.root = new RootContext(this, pluginConfiguration);
   }
 
   /** Runs start-up as Envoy does; false when proxy_on_vm_start refused or anything trapped. */
@@ -118,9 +113,7 @@ export class Host {
       this.call(root, exports._start);
     }
     this.restriction = 'none';
-    this.configuring = true;
-    this.call(root, exports.proxy_on_context_create, root.id, 0);
-    this.configuring = false;
+    this.#createRoot();
     this.call(root, exports.proxy_on_vm_start, root.id, this.vmConfiguration.length);
     return this.trap === undefined && (this.#returned !== 0 || exports.proxy_on_vm_start === undefined);
   }
@@ -128,9 +121,25 @@ export class Host {
   /** Hands over the plugin configuration; what the guest answered is in `configured`. */
   configure(): void {
     this.configuring = true;
-    this.call(this.root, this.exports.proxy_on_configure, this.root.id, this.pluginConfiguration.length);
+    this.call(this.root, this.exports.proxy_on_configure, this.root.id, this.root.configuration.length);
     this.configuring = false;
     if (this.trap === undefined) this.configured = this.#returned !== 0 || this.exports.proxy_on_configure === undefined;
+  }
+
+  /** Another plugin configuration in the same instance. The old one's root ends with its last stream; a refused configuration changes nothing. */
+  update(pluginConfiguration: Uint8Array): boolean {
+    const old = this.root;
+    const root = this.root = new RootContext(this, pluginConfiguration);
+    this.#createRoot();
+    this.configure();
+    if (this.trap !== undefined) return false;
+    const accepted = this.configured === true;
+    if (!accepted) {
+      this.configured = true;
+      this.root = old;
+    }
+    this.#retire(accepted ? old : root);
+    return accepted;
   }
 
   /** The instance is dead and streams pass it by, all but the one it died on. */
@@ -142,16 +151,24 @@ export class Host {
   adopt(context: Context): number {
     const id = this.#nextId++;
     this.#contexts.set(id, context);
+    if (context !== context.root) context.root.streams++;
     return id;
   }
 
   release(context: Context): void {
-    this.#contexts.delete(context.id);
+    if (!this.#contexts.delete(context.id)) return;
+    context.root.streams--;
+    if (context.root.retired) this.#retire(context.root);
   }
 
-  /** Live contexts, the root among them: a test can assert that none is left behind. */
-  get contextCount(): number {
-    return this.#contexts.size;
+  /** Live streams: a test can assert that none is left behind. */
+  get streamCount(): number {
+    return this.#contexts.size - this.rootCount;
+  }
+
+  /** Root contexts that have not ended: more than one while streams of an older configuration live. */
+  get rootCount(): number {
+    return [...this.#contexts.values()].filter((context) => context === context.root).length;
   }
 
   /** The context that host calls now act on: the effective one, else the one whose callback runs. */
@@ -192,7 +209,7 @@ export class Host {
     } catch (error) {
       if (!isTrap(error)) throw error;
       this.trap = error;
-      this.tick.set(0);
+      this.dispose();
       this.surroundings.logs.write(5, `Function: ${this.#nameOf(callback)} failed: Uncaught ${error.name}: ${error.message}`);
     } finally {
       this.#current = current;
@@ -239,23 +256,23 @@ export class Host {
 
   /** Begins the end of the plugin: proxy_on_done, and proxy_on_delete now or, when it answered false, after proxy_done. */
   shutdown(): void {
-    this.call(this.root, this.exports.proxy_on_done, this.root.id);
-    this.#awaitsDone = this.trap === undefined && this.#returned === 0 && this.exports.proxy_on_done !== undefined;
-    if (!this.#awaitsDone) this.deleteRoot();
+    this.#endRoot(this.root);
   }
 
   /** proxy_done: false when nobody waits for it. */
   finishShutdown(): boolean {
-    if (!this.#awaitsDone) return false;
-    this.#awaitsDone = false;
-    this.defer(this.root, { kind: 'close', stream: 0 });
+    const root = this.#awaitsDone;
+    if (root === undefined) return false;
+    this.#awaitsDone = undefined;
+    this.defer(root, { kind: 'close', stream: 0 });
     return true;
   }
 
-  /** Calls proxy_on_delete on the root; nothing calls this instance again. */
-  deleteRoot(): void {
-    this.call(this.root, this.exports.proxy_on_delete, this.root.id);
-    this.dispose();
+  /** Calls proxy_on_delete on a root; nothing calls it again. */
+  deleteRoot(root: RootContext): void {
+    this.call(root, this.exports.proxy_on_delete, root.id);
+    root.tick.set(0);
+    this.#contexts.delete(root.id);
   }
 
   /** Properties of the plugin that every context has. */
@@ -272,7 +289,25 @@ export class Host {
 
   /** Stops what would call this instance again. */
   dispose(): void {
-    this.tick.set(0);
+    for (const context of this.#contexts.values()) if (context === context.root) context.root.tick.set(0);
+  }
+
+  #createRoot(): void {
+    this.configuring = true;
+    this.call(this.root, this.exports.proxy_on_context_create, this.root.id, 0);
+    this.configuring = false;
+  }
+
+  #retire(root: RootContext): void {
+    root.retired = true;
+    if (root.streams === 0) this.#endRoot(root);
+  }
+
+  #endRoot(root: RootContext): void {
+    this.call(root, this.exports.proxy_on_done, root.id);
+    const waits = this.trap === undefined && this.#returned === 0 && this.exports.proxy_on_done !== undefined;
+    if (waits) this.#awaitsDone = root;
+    else this.deleteRoot(root);
   }
 
   #nameOf(callback: GuestFunction): string {

@@ -1,5 +1,6 @@
 // The guest's own http calls, answered by scripts of the test.
 import { Body } from './body.ts';
+import type { RootContext } from './context.ts';
 import { Headers, type HeadersInput } from './headers.ts';
 import type { Host } from './host.ts';
 
@@ -49,6 +50,7 @@ const BROKEN_CONNECTION = 11;
 /** Starts a call and answers its token; undefined (BadArgument) for an unknown cluster or a missing pseudo header. */
 export function dispatch(host: Host, cluster: string, headers: Headers, body: Uint8Array, trailers: Headers, timeout: number): number | undefined {
   const { upstreams, calls, clock } = host.surroundings;
+  const { root } = host.context();
   const upstream = Object.hasOwn(upstreams, cluster) ? upstreams[cluster] : undefined;
   if (upstream === undefined || timeout < 0) return undefined;
   if (!headers.has(':method') || !headers.has(':path') || !headers.has(':authority')) return undefined;
@@ -59,27 +61,29 @@ export function dispatch(host: Host, cluster: string, headers: Headers, body: Ui
   calls.push(call);
 
   const reply = upstream(call);
-  if (reply === 'reset') clock.after(0, () => fail(host, token));
-  else if (reply === 'refused') clock.after(0, () => deliver(host, token, refused));
+  if (reply === 'reset') clock.after(0, () => fail(root, token));
+  else if (reply === 'refused') clock.after(0, () => deliver(root, token, refused));
   else if (reply === 'timeout' || (timeout > 0 && (reply.delayMs ?? 0) > timeout)) {
-    if (timeout > 0) clock.after(timeout, () => deliver(host, token, timedOut));
-  } else clock.after(reply.delayMs ?? 0, () => deliver(host, token, reply));
+    if (timeout > 0) clock.after(timeout, () => deliver(root, token, timedOut));
+  } else clock.after(reply.delayMs ?? 0, () => deliver(root, token, reply));
   return token;
 }
 
-function deliver(host: Host, token: number, reply: UpstreamReply): void {
+function deliver(root: RootContext, token: number, reply: UpstreamReply): void {
+  const { host } = root;
   const headers = new Headers();
   headers.add(':status', String(reply.status ?? 200));
   for (const [name, value] of new Headers(reply.headers)) headers.add(name, value);
   const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : (reply.body ?? new Uint8Array(0));
   const trailers = reply.trailers === undefined ? undefined : new Headers(reply.trailers);
   host.callReply = { headers, trailers, body: new Body(body) };
-  host.call(host.root, host.exports.proxy_on_http_call_response, host.root.id, token, headers.size, body.length, trailers?.size ?? 0);
+  host.call(root, host.exports.proxy_on_http_call_response, root.id, token, headers.size, body.length, trailers?.size ?? 0);
   host.callReply = undefined;
 }
 
-function fail(host: Host, token: number): void {
+function fail(root: RootContext, token: number): void {
+  const { host } = root;
   host.callStatus = [BROKEN_CONNECTION, 'reset'];
-  host.call(host.root, host.exports.proxy_on_http_call_response, host.root.id, token, 0, 0, 0);
+  host.call(root, host.exports.proxy_on_http_call_response, root.id, token, 0, 0, 0);
   host.callStatus = [BROKEN_CONNECTION, ''];
 }

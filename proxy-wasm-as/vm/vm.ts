@@ -78,6 +78,7 @@ export class Vm {
   readonly #surroundings: Surroundings;
   readonly #failurePolicy: FailurePolicy;
   readonly #reloadBackoff: number;
+  #pluginConfiguration: Uint8Array;
   #host: Host;
   #loadedAt: number;
 
@@ -88,6 +89,7 @@ export class Vm {
     this.calls = surroundings.calls;
     this.#failurePolicy = options.failurePolicy ?? 'FAIL_RELOAD';
     this.#reloadBackoff = options.reloadBackoff ?? 1000;
+    this.#pluginConfiguration = bytesOf(options.pluginConfiguration);
     this.#host = this.#startHost();
     this.#loadedAt = this.clock.now;
     if (this.#host.trap !== undefined) this.lastTrap = this.#host.trap;
@@ -99,7 +101,6 @@ export class Vm {
     const shared = options.shared ?? new SharedData();
     return new Vm({
       module: guestModule(pathOrBytes),
-      pluginConfiguration: bytesOf(options.pluginConfiguration),
       vmConfiguration: bytesOf(options.vmConfiguration),
       pluginName: options.pluginName ?? '',
       rootId: options.rootId ?? '',
@@ -146,12 +147,17 @@ export class Vm {
 
   /** Milliseconds between ticks; 0 when there are none. */
   get tickPeriod(): number {
-    return this.#host.tick.period;
+    return this.#host.root.tick.period;
   }
 
-  /** Contexts the guest still has, the root not counted: 0 when every stream was deleted. */
+  /** Streams the guest still has: 0 when every one was deleted. */
   get liveStreams(): number {
-    return this.#host.contextCount - 1;
+    return this.#host.streamCount;
+  }
+
+  /** Root contexts the guest still has: more than one while streams of an older configuration live. */
+  get liveRoots(): number {
+    return this.#host.rootCount;
   }
 
   /** One request through this filter alone. Pseudo headers default to GET http://www.example.com/. */
@@ -179,13 +185,25 @@ export class Vm {
     this.#noteTrap();
   }
 
+  /**
+   * A configuration update: in Envoy the same VM gets another root context, whose new streams are. The old one ends with its last stream.
+   * False: the new one was refused, and the old one stays.
+   */
+  update(pluginConfiguration: string | Uint8Array): boolean {
+    this.#reloadIfDue();
+    const accepted = this.#host.update(bytesOf(pluginConfiguration));
+    if (accepted) this.#pluginConfiguration = bytesOf(pluginConfiguration);
+    this.#noteTrap();
+    return accepted;
+  }
+
   /** Ends the plugin as a configuration update does: proxy_on_done, then proxy_on_delete now or after proxy_done. */
   shutdown(): void {
     this.#host.shutdown();
   }
 
   #startHost(): Host {
-    const host = new Host(this.#surroundings);
+    const host = new Host(this.#surroundings, this.#pluginConfiguration);
     if (host.start()) host.configure();
     else if (host.trap === undefined) host.configured = false;
     return host;

@@ -188,6 +188,35 @@ describe('a VM that dies', () => {
   });
 });
 
+describe('a configuration update', () => {
+  test('keeps the counts, whichever root holds them', () => {
+    const [vm, other] = workers(2) as [Vm, Vm];
+    const old = take(vm, 'a', 3);
+    vm.update('second');
+    const fresh = take(vm, 'a', 3);
+    expect(vm.liveRoots).toBe(2);
+    expect(room(other, 3)).toBe(1);
+    vm.clock.advance(3 * LEASE);
+    expect(room(other, 3)).toBe(1);
+    old.cancel();
+    expect(vm.liveRoots).toBe(1);
+    vm.clock.advance(3 * LEASE);
+    expect(room(other, 3)).toBe(2);
+    fresh.cancel();
+    expect(room(vm, 3)).toBe(3);
+    vm.clock.advance(4_000);
+    expect([vm.tickPeriod, leases(vm.shared)]).toEqual([0, 0]);
+  });
+
+  test('under which nothing new comes keeps what the old root holds', () => {
+    const [vm, other] = workers(2) as [Vm, Vm];
+    take(vm);
+    vm.update('second');
+    vm.clock.advance(3 * LEASE);
+    expect(room(other, 1)).toBe(0);
+  });
+});
+
 describe('a VM that holds', () => {
   test('keeps its count for hours', () => {
     const [one, two] = workers(2) as [Vm, Vm];

@@ -61,14 +61,32 @@ test.each([
   expect(lines()).toHaveLength(6);
 });
 
-test('stopped at the start, the client is not read until a tick continues', () => {
-  const { vm, lines } = load('trace on;new hold;new tick 100;tick tick 0;tick effective;tick continue 2');
+test('stopped when it is new, it goes on with the first data that is not stopped', () => {
+  const { vm, lines } = load('trace on;new hold');
+  const connection = vm.connection();
+  expect(connection.outcome).toBe('held');
+  connection.receive('one');
+  expect(lines()).toEqual(['new 0 0', 'new hold: 0', 'down 3 0']);
+  expect(connection).toMatchObject({ outcome: 'open', toUpstream: 'one' });
+});
+
+test('stopped when it is new and at its data, it waits until a tick continues; what came passes without being shown again', () => {
+  const { vm, lines } = load('trace on;new hold;new tick 100;down hold;tick tick 0;tick effective;tick continue 2');
   const connection = vm.connection();
   connection.receive('one');
+  connection.receive('two');
   expect(connection).toMatchObject({ outcome: 'held', toUpstream: '' });
   vm.clock.advance(100);
-  expect(lines()).toEqual(['new 0 0', 'new hold: 0', 'new tick: 0', 'tick tick: 0', 'tick effective: 0', 'tick continue: 0', 'down 3 0']);
-  expect(connection).toMatchObject({ outcome: 'open', toUpstream: 'one' });
+  expect(lines()).toEqual([
+    'new 0 0', 'new hold: 0', 'new tick: 0', 'down 3 0', 'down hold: 0', 'down 6 0', 'down hold: 0', 'tick tick: 0', 'tick effective: 0', 'tick continue: 0',
+  ]);
+  expect(connection).toMatchObject({ outcome: 'open', toUpstream: 'onetwo' });
+});
+
+test('what the handshake brings is there with the first data', () => {
+  const { vm, lines } = load('new prop connection/mtls;new prop connection/sha256_peer_certificate_digest;down prop connection/mtls;down prop connection/sha256_peer_certificate_digest');
+  vm.connection({ handshake: { connection: { mtls: true, sha256_peer_certificate_digest: 'ab12' } } }).receive('x');
+  expect(lines()).toEqual(["new prop: 0 '%00'", 'new prop: 1', "down prop: 0 '%01'", "down prop: 0 'ab12'"]);
 });
 
 test('closed late from a tick', () => {
@@ -98,4 +116,15 @@ test('a trap closes it, and a dead VM closes every new one', () => {
   expect(vm.connection()).toMatchObject({ outcome: 'closed', closeReason: 'wasm_fail_stream' });
   expect(lines()).toHaveLength(before);
   expect(vm.liveStreams).toBe(0);
+});
+
+test.each(['FAIL_RELOAD', 'FAIL_CLOSED', 'FAIL_OPEN'] as const)('one that lives when another kills the VM is closed with its next data (%s)', (failurePolicy) => {
+  const vm = Vm.load(wasm, { pluginConfiguration: 'down trap', failurePolicy });
+  const [idle, killer] = [vm.connection(), vm.connection()];
+  killer.receive('x');
+  vm.clock.advance(2_000);
+  expect(vm.connection().outcome).toBe(failurePolicy === 'FAIL_CLOSED' ? 'closed' : 'open');
+  expect(idle.outcome).toBe('open');
+  idle.receive('x');
+  expect(idle).toMatchObject({ outcome: 'closed', closeReason: 'wasm_fail_stream', toUpstream: '' });
 });

@@ -23,12 +23,12 @@ export function sharedImports(host: Host): Imports {
       return shared.set(name, bytes, cas >>> 0);
     },
     proxy_register_shared_queue(name: number, size: number, out: number): Status {
-      host.context();
+      const { root } = host.context();
       const text = host.memory.text(name, size);
       if (text === null) return Status.InvalidMemoryAccess;
       // The owner is told on its own thread, later: here, when the clock next moves or settles.
       const token = shared.registerQueue(text, (queue) => {
-        clock.after(0, () => host.call(host.root, host.exports.proxy_on_queue_ready, host.root.id, queue));
+        clock.after(0, () => host.call(root, host.exports.proxy_on_queue_ready, root.id, queue));
       });
       return host.memory.setWord(out, token) ? Status.Ok : Status.InvalidMemoryAccess;
     },

@@ -23,8 +23,7 @@ export function systemImports(host: Host): Imports {
       return host.memory.setLong(out, clock.nanoseconds) ? Status.Ok : Status.InvalidMemoryAccess;
     },
     proxy_set_tick_period_milliseconds(period: number): Status {
-      host.context();
-      host.tick.set(period >>> 0);
+      host.context().root.tick.set(period >>> 0);
       return Status.Ok;
     },
     proxy_set_effective_context(id: number): Status {
