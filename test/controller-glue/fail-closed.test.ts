@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import type { IrRoute } from '../../controller-glue/ir.ts';
 import { load } from '../../controller-glue/load.ts';
 import { yamlDocuments } from '../../controller-glue/load/yaml-documents.ts';
@@ -52,6 +52,32 @@ describe.each([['SecurityPolicy', 'jwt-claim-authz'], ['ConfigMap', 'jwt-local-j
       if (found === 'refused' || (CHOICES[kind]?.test(at) === true && problems.length === 0)) continue;
       // Absent parts of the rules change who is let in; they do not open the door.
       expect(safe(found[0]), `${at} = ${JSON.stringify(value)}`).toBe(true);
+    }
+  });
+});
+
+/** The same for what limits a route: it is limited, or it answers 500, or the file is refused. */
+describe.each<[string, string, (route: IrRoute) => boolean]>([
+  ['ConcurrencyPolicy', 'limits: [{name: all, value: 1, key: {type: Header, name: x-user}, claims: []}]', ({ concurrency }) => concurrency !== undefined],
+  ['FaultPolicy', 'faults: [{match: {headers: [{name: x, value: y}]}, sticky: {type: Cookie, name: c}, delay: {fixedDelay: 1s, percentage: 5}}]', ({ fault }) => fault !== undefined],
+  ['BackendTrafficPolicy', 'circuitBreaker: {maxParallelRequests: 1, perEndpoint: {maxConnections: 1}}', ({ action }) => JSON.stringify(action).includes('backend/3000@')],
+])('a %s', (kind, effect, applied) => {
+  const group = kind === 'BackendTrafficPolicy' ? 'gateway.envoyproxy.io' : 'gatewright.dev';
+  const policy = parse(`{apiVersion: ${group}/v1alpha1, kind: ${kind}, metadata: {name: p}, spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: foo}], ${effect}}}`) as object;
+  const rest = documents.filter((each) => ['GatewayClass', 'Gateway', 'Service', 'HTTPRoute'].includes(each.kind)).map((document) => JSON.stringify(document)).join('\n---\n');
+  const source = (changed: unknown) => `${rest}\n---\n${JSON.stringify(changed)}`;
+  const [, field = ''] = /^(\w+):/.exec(effect) ?? [];
+  // What says for whom it is, and what it is made of: something else that is valid there is nobody's mistake but its author's.
+  const chosen = new RegExp(`^(metadata\\.(name|namespace)|spec\\.targetRefs\\.0\\.(name|sectionName)|spec\\.${field}(\\..*)?|spec)$`);
+
+  test('unchanged it is applied', () => expect(takers(source(policy))[0]).toSatisfy(applied));
+  test.each(paths(policy).map((path) => [path.join('.'), path] as const).filter(([at]) => at !== ''))('%s', (at, path) => {
+    for (const value of VALUES) {
+      const text = source(replaced(policy, path, value));
+      const found = takers(text);
+      const { problems } = load([{ path: 'a.yaml', text }]);
+      if (found === 'refused' || (chosen.test(at) && problems.length === 0)) continue;
+      expect(found[0]?.action.kind === 'respond' || (found[0] !== undefined && applied(found[0])), `${at} = ${JSON.stringify(value)}`).toBe(true);
     }
   });
 });
