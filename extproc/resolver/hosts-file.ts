@@ -1,0 +1,73 @@
+// The hosts file: names that are not asked for. Read again when it has changed.
+import { open } from 'node:fs/promises';
+import { parseAddress } from './address-class.ts';
+
+/** The text of a file and what tells one version from the next; null: there is no such file, or it is not one to read. */
+export type ReadFile = (path: string, known: string) => Promise<{ readonly version: string; readonly text: string | null } | null>;
+
+export type Hosts = ReadonlyMap<string, readonly string[]>;
+
+const CHECK_EVERY_MS = 1_000;
+const MAX_BYTES = 1024 * 1024;
+
+/** Lines of `address name…`, with comments. What is no address, or has a zone, is passed over. */
+export function parseHosts(text: string): Hosts {
+  const hosts = new Map<string, string[]>();
+  for (const line of text.split(/\r?\n/)) {
+    const [address = '', ...names] = line.replace(/#.*/s, '').trim().split(/\s+/);
+    if (parseAddress(address) === null) continue;
+    for (const name of names) {
+      const key = name.toLowerCase().replace(/\.$/, '');
+      const known = hosts.get(key);
+      if (known === undefined) hosts.set(key, [address]);
+      else if (!known.includes(address)) known.push(address);
+    }
+  }
+  return hosts;
+}
+
+/** The real file. `text` is null where it has not changed. A device or a pipe is no file: it may never end. */
+export const readHostsFile: ReadFile = async (path, known) => {
+  try {
+    await using file = await open(path, 'r');
+    const stat = await file.stat({ bigint: true });
+    if (!stat.isFile() || stat.size > MAX_BYTES) return null;
+    const version = `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
+    return { version, text: version === known ? null : await file.readFile('utf8') };
+  } catch {
+    return null;
+  }
+};
+
+/** Looks at the file at most once a second, and only when somebody asks. */
+export class HostsFile {
+  readonly #path: string;
+  readonly #read: ReadFile;
+  readonly #monotonic: () => number;
+  #hosts: Hosts = new Map();
+  #version = '';
+  #checked = -Infinity;
+  #reading: Promise<void> | undefined;
+
+  constructor(path: string, monotonic: () => number, read: ReadFile = readHostsFile) {
+    this.#path = path;
+    this.#read = read;
+    this.#monotonic = monotonic;
+  }
+
+  /** undefined: the file does not know the name. */
+  async find(name: string): Promise<readonly string[] | undefined> {
+    if (this.#path === '') return undefined;
+    if (this.#monotonic() - this.#checked >= CHECK_EVERY_MS) await (this.#reading ??= this.#check());
+    return this.#hosts.get(name);
+  }
+
+  async #check(): Promise<void> {
+    const file = await this.#read(this.#path, this.#version);
+    if (file === null) this.#hosts = new Map();
+    else if (file.text !== null) this.#hosts = parseHosts(file.text);
+    this.#version = file?.version ?? '';
+    this.#checked = this.#monotonic();
+    this.#reading = undefined;
+  }
+}

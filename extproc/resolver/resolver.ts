@@ -1,0 +1,93 @@
+// From the :authority of a request to the one address that Envoy dials for it. The steps in order; each file beside this one is one of them.
+import { canonicalJson } from '../../policy/canonical-json.ts';
+import { type DnsSettings, type LookupFamily, type ResolverRoute } from '../../policy/resolver.ts';
+import type { World } from '../world.ts';
+import type { Answer } from './answer.ts';
+import { type Host, parseAuthority } from './authority.ts';
+import { familiesOf, inOrder } from './choose.ts';
+import { type Refusal, admitAddresses, admitHost, refuse } from './decide.ts';
+import { DnsClient } from './dns.ts';
+import { HostsFile } from './hosts-file.ts';
+import { nameServers } from './nameservers.ts';
+import { Reach } from './reach.ts';
+import { type Rules, compile } from './rules.ts';
+
+/** Where a request goes. */
+export interface Target {
+  readonly kind: 'target';
+  /** `address:port`, checked. Nothing else may be dialled. */
+  readonly dial: string;
+  /** What upstream gets as :authority, and SNI is made from: the name that was checked. */
+  readonly authority: string;
+  /** How long the same question may be answered so without asking again; 0: not at all. Whole milliseconds. */
+  readonly validForMs: number;
+}
+
+/** A ResolverRoute as requests need it. */
+export interface CompiledRoute {
+  readonly rules: Rules;
+  readonly defaultPort: number;
+  readonly lookupFamily: LookupFamily;
+  readonly connectProbe: boolean;
+  readonly dns: Pick<DnsClient, 'lookup'>;
+}
+
+export interface Surroundings {
+  readonly world: Pick<World, 'monotonic' | 'after'>;
+  readonly own: () => ReadonlySet<string>;
+  readonly reach?: Reach;
+  readonly dns?: (settings: DnsSettings) => DnsClient;
+}
+
+// Of what depends on no answer: an address in place of a name.
+const LONGEST_MS = 3_600_000;
+
+export class Resolver {
+  readonly #own: () => ReadonlySet<string>;
+  readonly #reach: Reach;
+  readonly #newClient: (settings: DnsSettings) => DnsClient;
+  /** Routes hold the clients; one that no route uses any more goes, with what it remembers. */
+  readonly #clients = new Map<string, WeakRef<DnsClient>>();
+
+  constructor({ world, own, reach, dns }: Surroundings) {
+    this.#own = own;
+    this.#reach = reach ?? new Reach(world);
+    this.#newClient = dns ?? ((settings) => new DnsClient(settings, world, nameServers(settings, world.monotonic), new HostsFile(settings.hostsFile, world.monotonic)));
+  }
+
+  /** Throws where the policy is not one that the schema lets through. */
+  compile({ policy, tls }: ResolverRoute): CompiledRoute {
+    return { rules: compile(policy), defaultPort: tls ? 443 : 80, lookupFamily: policy.lookupFamily, connectProbe: policy.connectProbe, dns: this.#client(policy.dns) };
+  }
+
+  /** Envoy could not connect there. */
+  failed(dial: string): void { this.#reach.failed(dial); }
+
+  /** Never rejects. */
+  async resolve(text: string, route: CompiledRoute): Promise<Target | Refusal> {
+    const host = admitHost(parseAuthority(text, route.defaultPort), route.rules);
+    if (host.kind === 'refused') return host;
+    const admitted = admitAddresses(await lookup(host, route), route.rules, this.#own());
+    if (admitted.kind === 'refused') return admitted;
+    const reached = await this.#reach.target(inOrder(admitted.addresses, route.lookupFamily), host.port, route.connectProbe);
+    if (reached.kind === 'unreachable') return refuse('gatewright_resolver_unreachable');
+    const validForMs = host.canonical ? Math.floor(Math.min(admitted.validForMs, reached.validForMs, LONGEST_MS)) : 0;
+    return { kind: 'target', dial: reached.target, authority: host.authority, validForMs };
+  }
+
+  #client(settings: DnsSettings): DnsClient {
+    const key = canonicalJson(settings);
+    const known = this.#clients.get(key)?.deref();
+    if (known !== undefined) return known;
+    for (const [each, client] of this.#clients) if (client.deref() === undefined) this.#clients.delete(each);
+    const client = this.#newClient(settings);
+    this.#clients.set(key, new WeakRef(client));
+    return client;
+  }
+}
+
+async function lookup({ kind, host }: Host, { dns, lookupFamily }: CompiledRoute): Promise<Answer> {
+  if (kind === 'name') return dns.lookup(host, familiesOf(lookupFamily));
+  const wanted = familiesOf(lookupFamily).includes(kind === 'ipv4' ? 4 : 6);
+  return wanted ? { kind: 'addresses', addresses: [host], validForMs: Infinity, stale: false } : { kind: 'no_address' };
+}

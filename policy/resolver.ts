@@ -1,0 +1,69 @@
+// The policy of extproc/resolver: which hosts a route of a Backend of type DynamicResolver may reach, and how names are looked up.
+// One shape for the kind ResolverPolicy and for the processor. Three lists that read alike: `allow` says what there is, `deny` wins.
+import { z } from 'zod';
+import { Duration, PositiveDuration, parseDuration } from './duration.ts';
+
+/** What a list of addresses may call a block of addresses. Multicast, broadcast and unspecified addresses are no host's: nothing allows them. */
+export const ADDRESS_CLASSES = ['Public', 'Private', 'Loopback', 'LinkLocal', 'CarrierNat', 'Metadata', 'Benchmarking', 'Documentation', 'Nat64', 'SixToFour', 'Teredo'] as const;
+
+const LABEL = '[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?';
+const NAME_PATTERN = new RegExp(`^(\\*|(\\*\\.)?${LABEL}(\\.${LABEL})*)$`);
+const SERVER = /^(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\])(?::([1-9][0-9]{0,4}))?$/;
+
+const isAddress = (text: string): boolean => z.ipv4().safeParse(text).success || z.ipv6().safeParse(text).success;
+const isRange = (text: string): boolean => z.cidrv4().safeParse(text).success || z.cidrv6().safeParse(text).success;
+function isServer(text: string): boolean {
+  const [, v4, v6, port] = SERVER.exec(text) ?? [];
+  return isAddress(v4 ?? v6 ?? text) && Number(port ?? 53) <= 65_535;
+}
+
+const NamePattern = z.string().max(253).regex(NAME_PATTERN, 'must be a name, *.name or *, with letters beyond ASCII in punycode');
+const AddressPattern = z.string().refine((text) => (ADDRESS_CLASSES as readonly string[]).includes(text) || isAddress(text) || isRange(text), `must be an address, a range such as 10.0.0.0/8, or one of ${ADDRESS_CLASSES.join(', ')}`);
+const port = z.int().min(1).max(65_535);
+const PortPattern = z.strictObject({ port, endPort: port.optional().describe('with it, all from port to endPort') })
+  .refine(({ port: first, endPort }) => endPort === undefined || endPort >= first, { path: ['endPort'], message: 'must not be less than port' });
+
+const WEB = [{ port: 80 }, { port: 443 }];
+
+/** How names become addresses. Policies that say the same here share one cache. */
+export const DnsSettings = z.strictObject({
+  servers: z.array(z.string().refine(isServer, 'must be an address, with or without a port, such as 10.0.0.10 or [2001:db8::1]:5353')).max(8).default([])
+    .describe('tried in this order; none: those of the system'),
+  timeout: PositiveDuration.refine((text) => (parseDuration(text) ?? 0) <= 10_000, 'must not be more than 10s').default('3s').describe('all tries at a name together'),
+  hostsFile: z.string().max(4096).default('/etc/hosts').describe('names in it are not asked for; read again when it changes; "": none'),
+  minTtl: PositiveDuration.default('1s').describe('answers are kept at least so long'),
+  maxTtl: PositiveDuration.default('1h').describe('and at most so long'),
+  negativeTtl: PositiveDuration.default('10s').describe('how long a name is known not to exist'),
+  staleFor: Duration.default('1h').describe('0s: never. While no server answers, the last addresses of a name stay good for so long'),
+}).refine(({ minTtl, maxTtl }) => (parseDuration(minTtl) ?? 0) <= (parseDuration(maxTtl) ?? 0), { path: ['minTtl'], message: 'must not be more than maxTtl' });
+export type DnsSettings = z.infer<typeof DnsSettings>;
+
+/** The whole policy of one route. */
+export const ResolverPolicy = z.strictObject({
+  names: z.strictObject({
+    allow: z.array(NamePattern).min(1).max(1024).default(['*']).describe('*.example.com: all below example.com, not itself. Addresses in place of a name pass with * or when they are listed'),
+    deny: z.array(NamePattern).max(1024).default([]),
+  }).prefault({}),
+  addresses: z.strictObject({
+    allow: z.array(AddressPattern).min(1).max(256).default(['Public'])
+      .describe('what a name may resolve to. A range opens what is not public only if it lies within it: 10.0.0.0/16 does, 0.0.0.0/0 means the public ones. A metadata service, or an address of the gateway itself, must be named alone'),
+    deny: z.array(AddressPattern).max(256).default([]),
+  }).prefault({}),
+  ports: z.strictObject({
+    allow: z.array(PortPattern).min(1).max(64).default(WEB),
+    deny: z.array(PortPattern).max(64).default([]),
+  }).prefault({}),
+  lookupFamily: z.enum(['IPv4', 'IPv6', 'IPv4Preferred', 'IPv6Preferred', 'IPv4AndIPv6']).default('IPv4AndIPv6').describe('Preferred: the other family only where that one has no address'),
+  connectProbe: z.boolean().default(true).describe('of several addresses, one that accepts a connection is chosen; false: the first, unless it is known to fail'),
+  dns: DnsSettings.prefault({}),
+});
+export type ResolverPolicy = z.infer<typeof ResolverPolicy>;
+export type AddressClassName = (typeof ADDRESS_CLASSES)[number];
+export type LookupFamily = ResolverPolicy['lookupFamily'];
+
+/** What the processor knows a route by. */
+export const ResolverRoute = z.strictObject({
+  policy: ResolverPolicy,
+  tls: z.boolean().describe('the Backend has tls: a host without a port is at 443, else at 80'),
+});
+export type ResolverRoute = z.infer<typeof ResolverRoute>;
