@@ -5,6 +5,7 @@ import { policyKindNames } from '../policy-kinds.ts';
 import type { Reason } from '../reason.ts';
 import { classKey, serviceKey } from './close-unsupported.ts';
 import { applied, deciding, listenerPlaces, rulePlaces } from './deciding.ts';
+import { maxStreamMs } from './listener-traffic.ts';
 import { ruleClusters } from './rule-clusters.ts';
 import { type RuleFilters, ruleFilters } from './rule-filters.ts';
 import { reportUnmet } from './unmet-policies.ts';
@@ -54,7 +55,8 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
     return closed('gatewright_policy_invalid', owners);
   }
   // HTTPRoute's own timeout goes before the policy's (EG).
-  const timed = traffic?.requestTimeoutMs === undefined ? rule.action : { timeoutMs: traffic.requestTimeoutMs, ...rule.action };
+  const own = filters.fault === undefined && filters.faultAfter === undefined ? undefined : maxStreamMs(listener, draft);
+  const timed = { ...(traffic?.requestTimeoutMs === undefined ? {} : { timeoutMs: traffic.requestTimeoutMs }), ...rule.action, ...(own === undefined ? {} : { maxStreamMs: own }) };
   if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };
   return { ...ruleClusters(timed, clusterScope(route, rule, listener, places, draft), traffic.cluster, draft.clusters), owners, keySets, filters };
 }

@@ -100,13 +100,15 @@ function stringMatch({ kind, value }: IrValueMatch): StringMatcherJson { return 
 
 function actionJson(action: IrAction, delayed: boolean): Pick<RouteJson, 'route' | 'directResponse'> {
   if (action.kind === 'respond') return { directResponse: { status: action.status } };
-  return { route: { ...destination(action.shares), ...(action.timeoutMs === undefined ? {} : timeouts(action.timeoutMs, delayed)) } };
+  return { route: { ...destination(action.shares), ...(action.timeoutMs === undefined ? {} : timeouts(action.timeoutMs, delayed ? action.maxStreamMs ?? Infinity : undefined)) } };
 }
 
-/** The route's timeout starts in the router, after every filter. To cover a delay that a filter makes, the time of the whole stream is limited too. */
-function timeouts(milliseconds: number, delayed: boolean): RouteActionJson {
-  const timeout = seconds(milliseconds);
-  return { timeout, ...(delayed && milliseconds > 0 ? { maxStreamDuration: { maxStreamDuration: timeout } } : {}) };
+/**
+ * The route's timeout starts in the router, after every filter. To cover a delay that a filter makes, the time of the whole stream is limited too: to no
+ * more than `longest`, since this takes the place of the listener's limit (measured). Undefined: nothing is delayed.
+ */
+function timeouts(milliseconds: number, longest: number | undefined): RouteActionJson {
+  return { timeout: seconds(milliseconds), ...(longest !== undefined && milliseconds > 0 ? { maxStreamDuration: { maxStreamDuration: seconds(Math.min(milliseconds, longest)) } } : {}) };
 }
 
 /** What cannot be used goes to a cluster that does not exist, named after the reason: Envoy answers 500 for exactly its share. */
