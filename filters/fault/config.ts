@@ -81,7 +81,8 @@ export class PolicyReader extends ConfigReader {
   private headerMatch(node: i32, path: string): HeaderMatch {
     const match = new HeaderMatch();
     this.allow(node, path, ["name", "type", "value", "start", "end", "invert"]);
-    match.path = propertyPath(["request", "headers", text(lowerCase(this.sized(node, "name", path, 1, 253)))]);
+    match.name = lowerCase(this.sized(node, "name", path, 1, 253));
+    match.path = propertyPath(["request", "headers", text(match.name)]);
     const type = this.get(node, "type") == ABSENT ? 0 : MATCH_TYPES.indexOf(text(this.optional(node, "type", path)));
     if (type < 0) this.fail(path + ".type", "must be one of " + MATCH_TYPES.join(", "));
     match.type = type;

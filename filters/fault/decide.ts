@@ -66,7 +66,8 @@ function befall(fault: Fault, facts: Facts, share: f64, dice: Dice, soFar: Plan 
     const grpcStatus = abort.byHeader && status == 0 ? grpcStatusOf(facts) : abort.grpcStatus;
     if (abort.reset || status != 0 || grpcStatus >= 0) {
       if (plan == null) plan = new Plan();
-      plan.end(abort, status != 0 ? status : httpStatusOf(grpcStatus), grpcStatus, fault.dryRun);
+      // A gRPC request gets 200 whatever its gRPC status; with 400 Envoy would close the connection.
+      plan.end(abort, status != 0 ? status : facts.isGrpc ? 200 : httpStatusOf(grpcStatus), grpcStatus, fault.dryRun);
     }
   }
   return plan;

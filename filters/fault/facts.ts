@@ -1,9 +1,11 @@
 // What a request brings to be judged, fetched from the host when first asked for.
-import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { find, utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { property, propertyPath } from "../../proxy-wasm-as/assembly/host";
+import { byteAt } from "../../proxy-wasm-as/assembly/memory";
 import { Request } from "../../proxy-wasm-as/assembly/request";
 
 const CLUSTER_NAME = propertyPath(["xds", "cluster_name"]);
+const CONTENT_TYPE = utf8("content-type"), GRPC = utf8("application/grpc");
 const NODE = utf8("x-envoy-downstream-service-node");
 const NOTHING = new ArrayBuffer(0);
 
@@ -21,8 +23,11 @@ export class Facts extends Request {
     return cluster;
   }
 
-  get node(): ArrayBuffer { return this.first(NODE); }
+  /** application/grpc and application/grpc+proto, not application/grpc-web (Grpc::Common::isGrpcRequestHeaders). */
+  get isGrpc(): bool {
+    const type = this.first(CONTENT_TYPE), size = GRPC.byteLength;
+    return find(type, 0, min(size, type.byteLength), GRPC) == 0 && (type.byteLength == size || byteAt(type, size) == 0x2b);
+  }
 
-  /** All values of a header, joined by commas; null: there is none. `path`: of its property. */
-  joined(path: ArrayBuffer): ArrayBuffer | null { return property(path); }
+  get node(): ArrayBuffer { return this.first(NODE); }
 }

@@ -17,7 +17,7 @@ import { Facts } from "./facts";
 import { Injected, Plan } from "./plan";
 import { FaultRoutePolicies, PolicyRule, readRules } from "./policies";
 import { Policy } from "./policy";
-import { replaceResponse } from "./replace";
+import { EMPTY, hasNoBody, replaceResponse } from "./replace";
 import { Throttle } from "./throttle";
 
 export {
@@ -190,7 +190,7 @@ class FaultRequest extends HttpContext {
     this.plan = null;                                          // what follows in this stream is our own answer
     this.root.counters.injected(abort.reset ? Injected.Resets : Injected.Aborts);
     if (abort.reset) resetRequest();
-    else respond(plan.status, ABORTED, abort.body, abort.headers, plan.grpcStatus);
+    else respond(plan.status, ABORTED, hasNoBody(plan.status) ? EMPTY : abort.body, abort.headers, plan.grpcStatus);
     return true;
   }
 

@@ -1,24 +1,31 @@
 // Which requests a fault is for.
-import { find, same } from "../../proxy-wasm-as/assembly/bytes";
+import { find, indexOf, same } from "../../proxy-wasm-as/assembly/bytes";
+import { property } from "../../proxy-wasm-as/assembly/host";
 import { ClaimMatch } from "../../proxy-wasm-as/assembly/request-key";
 import { Facts } from "./facts";
 import { NO_INTEGER, integer } from "./header-integer";
 
 export enum HeaderMatchType { Exact = 0, Prefix = 1, Suffix = 2, Contains = 3, Present = 4, Range = 5 }
 
-/** As Envoy's HeaderMatcher: of repeated headers the values joined by commas; one that is absent never matches but Present, inverted. */
+/** As Envoy's HeaderMatcher: of repeated headers one value is enough; one that is absent never matches but Present, inverted. */
 export class HeaderMatch {
   type: HeaderMatchType = HeaderMatchType.Exact;
-  path: ArrayBuffer = new ArrayBuffer(0);       // of the property that has its values
+  name: ArrayBuffer = new ArrayBuffer(0);       // in lower case
+  path: ArrayBuffer = new ArrayBuffer(0);       // of the property that has its values, joined by commas
   value: ArrayBuffer = new ArrayBuffer(0);
   start: i64 = 0;
   end: i64 = 0;
   invert: bool = false;
 
   holds(facts: Facts): bool {
-    const value = facts.joined(this.path);
-    if (this.type == HeaderMatchType.Present) return (value != null) != this.invert;
-    return value != null && this.fits(value) != this.invert;
+    const joined = property(this.path);
+    if (this.type == HeaderMatchType.Present) return (joined != null) != this.invert;
+    if (joined == null) return false;
+    // Where there is no comma there is one value: all headers need not be fetched to tell them apart.
+    if (indexOf(joined, 0x2c, 0, joined.byteLength) < 0) return this.fits(joined) != this.invert;
+    const values = facts.values(this.name);
+    for (let i = 0; i < values.length; i++) if (this.fits(values[i])) return !this.invert;
+    return this.invert;
   }
 
   private fits(value: ArrayBuffer): bool {

@@ -1,13 +1,13 @@
 // Another answer in the place of the backend's: its status, headers or body.
 import { MapType } from "../../proxy-wasm-as/assembly/abi";
 import { same, utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { headers, removeHeader, replaceHeader, respond } from "../../proxy-wasm-as/assembly/host";
+import { header, headers, removeHeader, replaceHeader, respond } from "../../proxy-wasm-as/assembly/host";
 import { byteAt } from "../../proxy-wasm-as/assembly/memory";
 import { Replacement } from "./policy";
 
 const STATUS = utf8(":status");
 const DETAILS = utf8("fault_filter_replace");
-const EMPTY = new ArrayBuffer(0);
+export const EMPTY = new ArrayBuffer(0);
 
 /** What tells of the body that is no longer there. Trailers go with it. */
 const OF_THE_BODY: string[] = [
@@ -16,40 +16,39 @@ const OF_THE_BODY: string[] = [
 
 /** Carries out all replacements, in order. True: the answer has been given, and there is nothing to let go on. */
 export function replaceResponse(replacements: Replacement[]): bool {
-  let body: ArrayBuffer | null = null, status: u32 = 0;
+  const before = statusNow();
+  let body: ArrayBuffer | null = null, status = before;
+  for (let i = 0; i < replacements.length; i++) {
+    if (replacements[i].status != 0) status = replacements[i].status;
+    if (replacements[i].body != null) body = replacements[i].body;
+  }
+  // A length that stays would be that of a body that is not there, and the next answer be taken for it; or a body stays that nobody expects.
+  if (hasNoBody(status) != hasNoBody(before)) body = EMPTY;
+  if (body != null) for (let i = 0; i < OF_THE_BODY.length; i++) removeHeader(MapType.HttpResponseHeaders, utf8(OF_THE_BODY[i]));
   for (let i = 0; i < replacements.length; i++) {
     const replacement = replacements[i];
-    if (replacement.status != 0) status = replacement.status;
-    if (replacement.body != null) body = replacement.body;
     for (let j = 0; j < replacement.removed.length; j++) removeHeader(MapType.HttpResponseHeaders, replacement.removed[j]);
     for (let j = 0; j + 1 < replacement.headers.length; j += 2) replaceHeader(MapType.HttpResponseHeaders, replacement.headers[j], replacement.headers[j + 1]);
   }
-  // An answer of these has no body: bytes behind it would be read as the next answer.
-  if (status == 204 || status == 205 || status == 304) body = EMPTY;
   if (body == null) {
-    if (status != 0) replaceHeader(MapType.HttpResponseHeaders, STATUS, utf8(status.toString()));
+    if (status != before) replaceHeader(MapType.HttpResponseHeaders, STATUS, utf8(status.toString()));
     return false;
   }
   const kept: ArrayBuffer[] = [], all = headers(MapType.HttpResponseHeaders);
   for (let i = 0; i + 1 < all.length; i += 2) {
-    if (same(all[i], STATUS)) {
-      if (status == 0) status = parseStatus(all[i + 1]);
-    } else if (!isOfTheBody(all[i])) {
-      kept.push(all[i]);
-      kept.push(all[i + 1]);
-    }
+    if (same(all[i], STATUS)) continue;
+    kept.push(all[i]);
+    kept.push(all[i + 1]);
   }
-  respond(status, DETAILS, body, kept);
+  respond(status, DETAILS, hasNoBody(status) ? EMPTY : body, kept);
   return true;
 }
 
-function parseStatus(text: ArrayBuffer): u32 {
-  const status = (byteAt(text, 0) - 0x30) * 100 + (byteAt(text, 1) - 0x30) * 10 + byteAt(text, 2) - 0x30;
-  return text.byteLength == 3 && status >= 200 && status < 1000 ? status : 500;
-}
+/** Such an answer has none, whatever its headers say (RFC 9110 section 6.4.1). */
+export function hasNoBody(status: u32): bool { return status < 200 || status == 204 || status == 304; }
 
-const bodyNames: ArrayBuffer[] = OF_THE_BODY.map<ArrayBuffer>((name: string): ArrayBuffer => utf8(name));
-function isOfTheBody(name: ArrayBuffer): bool {
-  for (let i = 0; i < bodyNames.length; i++) if (same(name, bodyNames[i])) return true;
-  return false;
+function statusNow(): u32 {
+  const text = header(MapType.HttpResponseHeaders, STATUS);
+  if (text == null || text.byteLength != 3) return 500;
+  return (byteAt(text, 0) - 0x30) * 100 + (byteAt(text, 1) - 0x30) * 10 + byteAt(text, 2) - 0x30;
 }

@@ -1,0 +1,117 @@
+// One Envoy with the same fault policies thrice: listener `ours` with fault.wasm configured in place, `routes` with the policies in route
+// metadata, as the controller writes them, and `native` with Envoy's own fault filter. Every policy sits under /<name>.
+import { canonicalJson } from '../../policy/canonical-json.ts';
+import { parseDuration } from '../../policy/duration.ts';
+import { type FaultPolicyInput, type HeaderMatch, policies } from '../cases/fault.ts';
+
+type Json = Record<string, unknown>;
+const type = (name: string): Json => ({ '@type': `type.googleapis.com/${name}` });
+const specs = Object.entries(policies) as [string, FaultPolicyInput][];
+
+/** The plugin configuration that holds every policy of the table, by path. */
+export const pluginConfiguration = { rules: specs.map(([name, policy]) => ({ match: { prefix: `/${name}` }, policy })) };
+
+/** Route metadata as the controller writes it. */
+export const routeMetadata = (name: string, policy: FaultPolicyInput): Json => ({ filter_metadata: { gatewright: { fault: `id-${name}`, fault_policy: canonicalJson(policy) } } });
+
+const percent = (percentage = 100): Json => ({ numerator: Math.floor(percentage * 10_000 + 1e-6), denominator: 'MILLION' });
+/** What requests decide is a share of HUNDRED there: the header's number is a numerator. */
+const ceiling = (percentage = 100): Json => ({ numerator: percentage, denominator: 'HUNDRED' });
+const duration = (text: string): string => `${(parseDuration(text) ?? 0) / 1_000}s`;
+
+function nativeHeader({ name, type: kind = 'Exact', value, start, end, invert = false }: HeaderMatch): Json {
+  const matchers: Json = {
+    Exact: { string_match: { exact: value } }, Prefix: { string_match: { prefix: value } }, Suffix: { string_match: { suffix: value } }, Contains: { string_match: { contains: value } },
+    Present: { present_match: true }, Range: { range_match: { start, end } },
+  };
+  return { name, ...matchers[kind] as Json, invert_match: invert };
+}
+
+/** The same in Envoy's fault filter; null where it has no such thing. */
+function native(policy: FaultPolicyInput): Json | null {
+  const { faults, maxActiveFaults } = policy;
+  const [fault, more] = faults;
+  if (fault === undefined || more !== undefined) return null;
+  const { delay, abort, responseRateLimit: limit, match, ...beyond } = fault;
+  if (Object.keys(beyond).length > 0 || abort?.body !== undefined || abort?.headers !== undefined || abort?.reset || match?.claims) return null;
+  if (delay !== undefined && delay.fixedDelay === undefined && delay.headerDelay === undefined) return null;
+  if (delay?.max !== undefined || delay?.jitter !== undefined) return null;
+  return {
+    ...type('envoy.extensions.filters.http.fault.v3.HTTPFault'),
+    ...(delay && { delay: delay.fixedDelay ? { fixed_delay: duration(delay.fixedDelay), percentage: percent(delay.percentage) } : { header_delay: {}, percentage: ceiling(delay.percentage) } }),
+    ...(abort && {
+      abort: abort.headerAbort ? { header_abort: {}, percentage: ceiling(abort.percentage) }
+        : { ...(abort.httpStatus === undefined ? { grpc_status: abort.grpcStatus } : { http_status: abort.httpStatus }), percentage: percent(abort.percentage) },
+    }),
+    ...(limit && { response_rate_limit: limit.headerLimit ? { header_limit: {}, percentage: ceiling(limit.percentage) } : { fixed_limit: { limit_kbps: limit.limitKbps }, percentage: percent(limit.percentage) } }),
+    ...(match?.headers && { headers: match.headers.map((each) => nativeHeader(each)) }),
+    ...(match?.clusters && { upstream_cluster: match.clusters[0] }),
+    ...(match?.downstreamNodes && { downstream_nodes: match.downstreamNodes }),
+    ...(maxActiveFaults && { max_active_faults: maxActiveFaults }),
+  };
+}
+/** Names of policies that Envoy's own filter has too. */
+export const nativeToo: ReadonlySet<string> = new Set(specs.flatMap(([name, policy]) => native(policy) === null ? [] : [name]));
+
+function listener(name: string, filters: Json[], routes: Json[]): Json {
+  return {
+    name, address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+    filter_chains: [{
+      filters: [{
+        name: 'hcm',
+        typed_config: {
+          ...type('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'), stat_prefix: name, max_request_headers_kb: 192,
+          route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [...routes, { match: { prefix: '/' }, route: { cluster: 'upstream' } }] }] },
+          local_reply_config: {
+            mappers: [{
+              filter: { status_code_filter: { comparison: { op: 'GE', value: { default_value: 0, runtime_key: 'unused' } } } },
+              headers_to_add: [{ header: { key: 'x-details', value: '%RESPONSE_CODE_DETAILS%' } }],
+            }],
+          },
+          http_filters: [...filters, { name: 'router', typed_config: type('envoy.extensions.filters.http.router.v3.Router') }],
+        },
+      }],
+    }],
+  };
+}
+
+export function wasmFilter(wasmPath: string, configuration: Json, name = 'gatewright.fault'): Json {
+  return {
+    name,
+    typed_config: {
+      ...type('envoy.extensions.filters.http.wasm.v3.Wasm'),
+      config: {
+        name, failure_policy: 'FAIL_RELOAD', configuration: { ...type('google.protobuf.StringValue'), value: JSON.stringify(configuration) },
+        vm_config: { vm_id: 'gatewright', runtime: 'envoy.wasm.runtime.v8', code: { local: { filename: wasmPath } } },
+      },
+    },
+  };
+}
+
+/** How route names become a label of the filter's metrics. */
+export const routeTag = { tag_name: 'route', regex: '^wasmcustom\\.gatewright_fault_[a-z_]+?(\\.route\\.(.+))$' };
+
+/** The bootstrap; all three listeners send what they let through to `upstreamPort`. */
+export function faultBootstrap(wasmPath: string, upstreamPort: number): Json {
+  const routes = (extra: (name: string, policy: FaultPolicyInput) => Json): Json[] =>
+    specs.map(([name, policy]) => ({ name: `rule/${name}.x`, match: { path_separated_prefix: `/${name}` }, route: { cluster: 'upstream' }, ...extra(name, policy) }));
+  return {
+    stats_config: { stats_tags: [routeTag] },
+    static_resources: {
+      listeners: [
+        listener('ours', [wasmFilter(wasmPath, pluginConfiguration)], routes(() => ({}))),
+        listener('routes', [{ ...wasmFilter(wasmPath, { source: 'route' }), disabled: true }], routes((name, policy) => ({
+          metadata: routeMetadata(name, policy), typed_per_filter_config: { 'gatewright.fault': { ...type('envoy.config.route.v3.FilterConfig'), config: {} } },
+        }))),
+        listener('native', [{ name: 'fault', typed_config: type('envoy.extensions.filters.http.fault.v3.HTTPFault') }], routes((_, policy) => {
+          const own = native(policy);
+          return own === null ? {} : { typed_per_filter_config: { fault: own } };
+        })),
+      ],
+      clusters: [{
+        name: 'upstream', type: 'STATIC', connect_timeout: '1s',
+        load_assignment: { cluster_name: 'upstream', endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: upstreamPort } } } }] }] },
+      }],
+    },
+  };
+}
