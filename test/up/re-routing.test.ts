@@ -107,7 +107,7 @@ describe('re-routing by other filters', () => {
     providers: { native: { issuer: ISSUER, localJwks: { inlineString: JSON.stringify(jwks) }, forward: true, claimToHeaders: [{ headerName: 'x-route', claimName: 'native' }], clearRouteCache: true } },
     rules: [{ match: { prefix: '/' }, requires: { requiresAny: { requirements: [{ providerName: 'native' }, { allowMissingOrFailed: {} }] } } }],
   } };
-  const afterJwt = (own: Filter) => ([jwt, ...rest]: readonly Filter[]): Filter[] => [...(jwt === undefined ? [] : [jwt]), own, ...rest];
+  const afterJwt = (own: Filter) => (ours: readonly Filter[]): Filter[] => ours.toSpliced(ours.findIndex(({ name }) => name === 'gatewright.jwt') + 1, 0, own);
   const beforeJwt = (own: Filter) => (ours: readonly Filter[]): Filter[] => [own, ...ours];
   const GUARD = ['gatewright.guard'];
   const variants: readonly Variant[] = [

@@ -36,7 +36,10 @@ export function staticBootstrap(gateway: IrGateway, variants: readonly Variant[]
 }
 
 function listener({ listeners: [ours], routes, extensions }: { listeners: any[]; routes: any[]; extensions: any[] }, { name, filters, without = [] }: Variant): Json {
-  const { '@type': type, rds, httpFilters, ...manager } = ours.filterChains[0].filters[0].typedConfig;
+  // Without the filter of connections: it comes by ECDS, and has nothing to say here.
+  const connectionManager = ours.filterChains[0].filters.at(-1);
+  ours.filterChains[0].filters = [connectionManager];
+  const { '@type': type, rds, httpFilters, ...manager } = connectionManager.typedConfig;
   const table = routes.find((each) => each.name === rds.routeConfigName);
   for (const { routes } of table.virtualHosts) for (const route of routes) for (const filter of without) delete route.typedPerFilterConfig?.[filter];
   const wasm = new Map(Object.entries(MODULES).map(([filter, file]) => {
@@ -48,6 +51,6 @@ function listener({ listeners: [ours], routes, extensions }: { listeners: any[];
     return [filter, typedConfig];
   }));
   const inPlace: Filter[] = httpFilters.map(({ configDiscovery, ...filter }: Filter & { configDiscovery?: unknown }) => (configDiscovery === undefined ? filter : { ...filter, typedConfig: wasm.get(filter.name) }));
-  ours.filterChains[0].filters[0].typedConfig = { '@type': type, ...manager, routeConfig: table, httpFilters: filters(inPlace) };
+  connectionManager.typedConfig = { '@type': type, ...manager, routeConfig: table, httpFilters: filters(inPlace) };
   return { ...ours, name, address: { socketAddress: { address: '127.0.0.1', portValue: 0 } } };
 }
