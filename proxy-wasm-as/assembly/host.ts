@@ -17,17 +17,20 @@ export function log(level: LogLevel, message: string): void {
   proxy_log(level, addressOf(bytes), bytes.byteLength);
 }
 
-/** Wall clock, milliseconds since the epoch; far in the future when the host has none: everything has expired then. */
-export function now(): i64 {
-  return proxy_get_current_time_nanoseconds(outAddress()) == Status.Ok ? <i64>(takeHostU64() / 1_000_000) : i64.MAX_VALUE / 2;
+/** Wall clock, nanoseconds since the epoch; far in the future when the host has none: everything has expired then. */
+export function nowNanoseconds(): i64 {
+  return proxy_get_current_time_nanoseconds(outAddress()) == Status.Ok ? <i64>takeHostU64() : i64.MAX_VALUE / 2;
 }
+
+/** The same in milliseconds. */
+export function now(): i64 { return nowNanoseconds() / 1_000_000; }
 
 const MONOTONIC = 1;                                                // WASI's clockid
 
 /** Nanoseconds of a clock that nobody sets: the same for all workers, its zero is anywhere. The wall clock where the host has no such. */
 export function uptimeNanoseconds(): i64 {
   if (clock_time_get(MONOTONIC, 1, outAddress()) == 0) return <i64>takeHostU64();
-  return now() * 1_000_000;
+  return nowNanoseconds();
 }
 
 /** The same in milliseconds. */

@@ -1,9 +1,9 @@
-// Any number of timers over the one tick that a root context has. No tick while nothing waits.
-import { now, setTickPeriod } from "./host";
+// Any number of timers over the one tick that a root context has. No tick while nothing waits; nobody waits longer when the clock is set.
+import { nowNanoseconds, setTickPeriod, uptimeNanoseconds } from "./host";
 
 /** Something to be done later, once. */
 export abstract class Timer {
-  /** Milliseconds since the epoch. */
+  /** Nanoseconds of uptime. */
   due: i64 = 0;
   /** Place in the heap; -1: not in it. */
   place: i32 = -1;
@@ -18,10 +18,10 @@ export class Timers {
 
   get size(): i32 { return this.heap.length; }
 
-  /** Calls timer.onDue() at `due`, and no sooner; one that waits already is moved. */
+  /** Calls timer.onDue() at `due` (milliseconds since the epoch, by the clock as it is now), and no sooner; one that waits already is moved. */
   set(timer: Timer, due: i64): void {
     if (timer.place >= 0) this.take(timer.place);
-    timer.due = due;
+    timer.due = due * 1_000_000 - nowNanoseconds() + uptimeNanoseconds();
     timer.place = this.heap.length;
     this.heap.push(timer);
     this.up(timer.place);
@@ -38,7 +38,7 @@ export class Timers {
   /** Calls all that are due, in the order of their times; never more than waited when it began, so that one that sets itself anew cannot hold it up. */
   run(): void {
     this.tickAt = 0;
-    const time = now();
+    const time = uptimeNanoseconds();
     for (let left = this.heap.length; left > 0 && this.heap.length > 0 && this.heap[0].due <= time; left--) this.take(0).onDue();
     this.arm();
   }
@@ -53,7 +53,7 @@ export class Timers {
     const first = this.heap[0].due;
     if (this.tickAt != 0 && this.tickAt <= first) return;
     this.tickAt = first;
-    setTickPeriod(<u32>min(max(first - now(), 1), 86_400_000));
+    setTickPeriod(<u32>min(max((first - uptimeNanoseconds() + 999_999) / 1_000_000, 1), 86_400_000));
   }
 
   private take(place: i32): Timer {

@@ -15,6 +15,8 @@ interface Entry extends Timer {
 export class Clock {
   #now: number;
   #nanoseconds: bigint;
+  /** By how much the wall clock was set since the start, in milliseconds. */
+  #offset = 0;
   #order = 0;
   readonly #entries: Entry[] = [];
 
@@ -26,12 +28,22 @@ export class Clock {
 
   /** Milliseconds since the epoch. */
   get now(): number {
-    return this.#now;
+    return this.#now + this.#offset;
   }
 
   /** Nanoseconds since the epoch: what `proxy_get_current_time_nanoseconds` answers. */
   get nanoseconds(): bigint {
+    return this.#nanoseconds + BigInt(this.#offset) * 1_000_000n;
+  }
+
+  /** Nanoseconds of the clock that nobody sets: WASI's monotonic one. */
+  get monotonicNanoseconds(): bigint {
     return this.#nanoseconds;
+  }
+
+  /** Sets the wall clock forward, or back, by whole milliseconds. No time passes, and timers do not notice. */
+  step(milliseconds: number): void {
+    this.#offset += milliseconds;
   }
 
   /** Runs `run` when `delay` milliseconds have passed; at the same due time, in the order of the calls. */

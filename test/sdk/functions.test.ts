@@ -80,6 +80,16 @@ describe('timers', () => {
     vm.clock.advance(1_000);
     expect(said(vm)).toEqual(['a at 100', 'a at 150']);
   });
+  test('do not wait for a clock that was set back, and do not hurry after one that was set forward', () => {
+    const vm = run('alarm a 100', 'alarm b 200');
+    vm.clock.step(-3_600_000);
+    vm.clock.advance(150);
+    vm.clock.step(7_200_000);
+    vm.clock.advance(49);
+    expect(said(vm)).toEqual(['a at -3599900']);
+    vm.clock.advance(1);
+    expect(said(vm).slice(1)).toEqual(['b at 3600200']);
+  });
   test('a thousand in any order', () => {
     const times = Array.from({ length: 1_000 }, (_, i) => ((i * 7919) % 1_000) + 1);
     const vm = run(...times.map((time, i) => `alarm t${i} ${time}`), ...times.flatMap((_, i) => (i % 3 === 0 ? [`cancel t${i}`] : [])));

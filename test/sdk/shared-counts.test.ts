@@ -229,6 +229,18 @@ describe('a VM that holds', () => {
     expect(taken(take(two))).toBe(true);
   });
 
+  test('keeps its count when the clock is set', () => {
+    const [one, two] = workers(2) as [Vm, Vm];
+    const held = take(one);
+    for (const step of [-3_600_000, 7_200_000]) {
+      one.clock.step(step);
+      one.clock.advance(3 * LEASE);
+      expect(taken(take(two))).toBe(false);
+    }
+    held.cancel();
+    expect(taken(take(two))).toBe(true);
+  });
+
   test('and stalls counts again when it is back', () => {
     const shared = new SharedData(), mine = new Clock(), theirs = new Clock();
     const [stalled] = workers(1, shared, mine) as [Vm];
@@ -318,6 +330,13 @@ describe('rates', () => {
       vm.clock.advance(1);
     }
     expect(entries(vm.shared)).toBeLessThan(1_100);
+  });
+
+  test('are not reset by a clock that is set', () => {
+    const [vm] = workers(1) as [Vm];
+    const first = hit(vm);
+    vm.clock.step(3_600_000);
+    expect([first, hit(vm)]).toEqual([200, 429]);
   });
 
   test('that take an age do not overflow', () => {

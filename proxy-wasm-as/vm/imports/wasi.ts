@@ -56,7 +56,8 @@ export function wasiImports(host: Host): Record<string, WebAssembly.ImportValue>
       return ok(host.memory.setLong(out, 0n) && host.memory.setLong(out + 8, 64n) && host.memory.setLong(out + 16, 0n));
     },
     clock_time_get(id: number, _precision: bigint, out: number): number {
-      return id === 0 || id === 1 ? ok(host.memory.setLong(out, clock.nanoseconds)) : Errno.NotSup;
+      if (id !== 0 && id !== 1) return Errno.NotSup;
+      return ok(host.memory.setLong(out, id === 0 ? clock.nanoseconds : clock.monotonicNanoseconds));
     },
     clock_res_get: (id: number, out: number) => (id === 0 || id === 1 ? ok(host.memory.setLong(out, 1n)) : Errno.NotSup),
     random_get(out: number, size: number): number {
