@@ -1,7 +1,7 @@
 // Whatever is done to a policy that limits connections, or to the authorities it names: the listener is limited, or answers 500, or the file is refused. It is never open.
 import { describe, expect, test } from 'vitest';
 import { issueCertificate } from '../../examples/certificate.ts';
-import type { IrChain, IrRoute } from '../../controller-glue/ir.ts';
+import type { IrChain, IrClientAuthority, IrRoute } from '../../controller-glue/ir.ts';
 import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
 import { paths, replaced } from './mutations.ts';
@@ -34,21 +34,25 @@ const VALUES: readonly unknown[] = [null, undefined, 7, 0, -1, true, '', 'x', '0
 const FOR_WHOM = /^spec\.targetRefs\.0\.(name|sectionName)$/;
 
 /** What the file comes to for the clients of the listener. */
-function come(files: Readonly<Record<Kind, unknown>>): { readonly chain: IrChain | undefined; readonly routes: readonly IrRoute[]; readonly problems: number } | 'refused' {
+function come(files: Readonly<Record<Kind, unknown>>): { readonly limited: boolean; readonly routes: readonly IrRoute[]; readonly problems: number } | 'refused' {
   const text = [...rest, ...Object.values(files)].map((document) => JSON.stringify(document)).join('\n---\n');
   const { resources, problems, fatal } = load([{ path: 'a.yaml', text }]);
   if (fatal) return 'refused';
   const translated = translate(resources);
   const gateway = translated.ir.gateways[0];
-  return { chain: gateway?.listeners[0]?.chains[0], routes: gateway?.routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes)) ?? [], problems: problems.length + translated.problems.length };
+  const [chain] = gateway?.listeners[0]?.chains ?? [];
+  return { limited: chain !== undefined && limited(chain, gateway?.clientAuthorities ?? []), routes: gateway?.routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes)) ?? [], problems: problems.length + translated.problems.length };
 }
 
-const limited = ({ clientValidation, limits, http }: IrChain): boolean =>
-  clientValidation?.authority === 'client-ca/default/egs' && limits.map(({ name }) => name).join() === 'listener,default/ours/each' && Object.keys(http).length === 3;
+/** As it was written, and clients by the one authority. */
+function limited({ clientValidation, limits, http }: IrChain, authorities: readonly IrClientAuthority[]): boolean {
+  return clientValidation?.authority === 'client-ca/default/egs' && authorities.map((each) => each.certificates).join() === certificate
+    && limits.map(({ name }) => name).join() === 'listener,default/ours/each' && Object.keys(http).length === 3;
+}
 
 test('unchanged it is limited, and serves', () => {
   const found = come(documents);
-  expect(found !== 'refused' && found.chain !== undefined && limited(found.chain)).toBe(true);
+  expect(found !== 'refused' && found.limited).toBe(true);
   expect(found !== 'refused' && found.routes.map(({ action }) => action.kind)).toEqual(['forward']);
 });
 
@@ -58,7 +62,7 @@ describe.each(Object.keys(documents) as Kind[])('%s', (kind) => {
       const found = come({ ...documents, [kind]: replaced(documents[kind], path, value) });
       // Something else that is valid, and that nobody has a word to say about, is its author's choice: another name, another number, no limit at all.
       if (found === 'refused' || found.problems === 0 || FOR_WHOM.test(at)) continue;
-      const open = found.chain !== undefined && !limited(found.chain) && found.routes.some(({ action }) => action.kind === 'forward');
+      const open = !found.limited && found.routes.some(({ action }) => action.kind === 'forward');
       expect(open, `${at} = ${JSON.stringify(value)}`).toBe(false);
     }
   });
