@@ -23,7 +23,7 @@ const documents = {
     tls: { clientValidation: { optional: false, caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'authorities', namespace: 'default' }] } },
   } }),
   ConnectionLimitPolicy: object('gatewright.dev/v1alpha1', 'ConnectionLimitPolicy', 'ours', { spec: {
-    targetRefs: [target], limits: [{ name: 'each', per: 'ClientCertificate', value: 1, rate: { connections: 1, per: '1s', burst: 1 }, closeDelay: '1s', sources: ['10.0.0.0/8'], allow: ['10.1.0.0/16'], dryRun: false }],
+    targetRefs: [target], limits: [{ name: 'each', per: 'SourceIP', value: 1, rate: { connections: 1, per: '1s', burst: 1 }, closeDelay: '1s', sources: ['10.0.0.0/8'], allow: ['10.1.0.0/16'], dryRun: false }],
   } }),
   ConfigMap: object('v1', 'ConfigMap', 'authorities', { data: { 'ca.crt': certificate } }),
 } as const;
