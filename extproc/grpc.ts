@@ -1,7 +1,7 @@
 // gRPC over Node's HTTP/2, as much of it as Envoy uses. Not grpc-js: that costs twice the CPU a stream, and has no way to the options that keep
 // HTTP/2 connections alive when Envoy resets every stream, as it does (DESIGN 10).
 
-import type { ServerHttp2Stream } from 'node:http2';
+import { type ServerHttp2Stream, constants } from 'node:http2';
 import type { Channel } from './stream.ts';
 
 export const status = { ok: 0, invalidArgument: 3, notFound: 5, resourceExhausted: 8, unimplemented: 12, internal: 13, unavailable: 14 } as const;
@@ -17,6 +17,8 @@ export class Call implements Channel {
 
   constructor(stream: ServerHttp2Stream) {
     this.#stream = stream;
+    // A reset is how Envoy ends any stream. Node would make an error of it, with its stack in text, for each: a tenth of all CPU.
+    Object.defineProperty(stream, 'rstCode', { value: constants.NGHTTP2_NO_ERROR });
   }
 
   /** `message` gets each one. A larger one ends the call. */

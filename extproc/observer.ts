@@ -25,13 +25,12 @@ export class Observer {
   readonly #log: Pick<Logger, 'warn'>;
   readonly #tracer: Tracer | undefined;
   readonly #world: World;
-  readonly #messages: Counter<'processor' | 'phase' | 'outcome' | 'reason'>;
   readonly #seconds: Histogram<'processor' | 'phase'>;
-  readonly #streams: Gauge<'processor'>;
   readonly #late: Counter<'processor'>;
-  readonly #counters = new Map<string, { inc(): void }>();
+  // Counted here and handed over when somebody asks: prom-client hashes the labels each time.
+  readonly #streams = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
   readonly #histograms = new Map<string, { observe(value: number): void }>();
-  readonly #gauges = new Map<string, { inc(): void; dec(): void }>();
   readonly #loop = monitorEventLoopDelay({ resolution: 10 });
 
   constructor({ log, registry, tracer }: ObserverOptions, world: World) {
@@ -39,9 +38,20 @@ export class Observer {
     this.#tracer = tracer;
     this.#world = world;
     const registers = [registry];
-    this.#messages = new Counter({ name: 'gatewright_extproc_messages_total', help: 'Messages answered; reason is the details of an immediate response', labelNames: ['processor', 'phase', 'outcome', 'reason'], registers });
+    const counts = this.#counts;
+    new Counter({
+      name: 'gatewright_extproc_messages_total', help: 'Messages answered; reason is the details of an immediate response', labelNames: ['processor', 'phase', 'outcome', 'reason'], registers,
+      collect() {
+        this.reset();
+        for (const [key, count] of counts) this.labels(...key.split(' ')).inc(count);
+      },
+    });
     this.#seconds = new Histogram({ name: 'gatewright_extproc_message_seconds', help: 'From a message to its answer', labelNames: ['processor', 'phase'], buckets: LATENCY_BUCKETS, registers });
-    this.#streams = new Gauge({ name: 'gatewright_extproc_open_streams', help: 'Requests that Envoy has under way here', labelNames: ['processor'], registers });
+    const streams = this.#streams;
+    new Gauge({
+      name: 'gatewright_extproc_open_streams', help: 'Requests that Envoy has under way here', labelNames: ['processor'], registers,
+      collect() { for (const [processor, count] of streams) this.labels(processor).set(count); },
+    });
     this.#late = new Counter({ name: 'gatewright_extproc_late_answers_total', help: 'Answers given after their deadline, or after Envoy had gone', labelNames: ['processor'], registers });
     this.#loop.enable();
     const loop = this.#loop;
@@ -50,8 +60,8 @@ export class Observer {
     }
   }
 
-  opened(processor: string): void { this.#gauge(processor).inc(); }
-  closed(processor: string): void { this.#gauge(processor).dec(); }
+  opened(processor: string): void { this.#streams.set(processor, (this.#streams.get(processor) ?? 0) + 1); }
+  closed(processor: string): void { this.#streams.set(processor, (this.#streams.get(processor) ?? 0) - 1); }
   late(processor: string): void { this.#late.inc({ processor }); }
 
   began(stream: Stream<unknown>, processor: string, phase: string): Observation {
@@ -60,7 +70,7 @@ export class Observer {
     return {
       ended: (outcome, reason) => {
         this.#histogram(processor, phase).observe((this.#world.monotonic() - started) / 1000);
-        this.#counter(processor, phase, outcome, reason).inc();
+        this.#count(processor, phase, outcome, reason);
         if (span !== undefined) endSpan(span, outcome, reason);
       },
     };
@@ -68,29 +78,23 @@ export class Observer {
 
   /** What no processor decided: `error` by its kind and its place alone, as its message may quote the request. */
   failed(stream: Stream<unknown>, processor: string, phase: string, reason: Failure, error: unknown): void {
-    if (phase === 'none' || reason === 'gatewright_policy_unknown') this.#counter(processor, phase, 'failed', reason).inc();
+    if (phase === 'none' || reason === 'gatewright_policy_unknown') this.#count(processor, phase, 'failed', reason);
     const problem = error instanceof Error ? { error: error.name, at: frames(error) } : {};
     this.#log.warn({ processor, phase, reason, policy: stream.policyId, ...problem }, 'a request is closed: it was not decided on');
   }
 
   stop(): void { this.#loop.disable(); }
 
-  #counter(processor: string, phase: string, outcome: string, reason: string): { inc(): void } {
+  #count(processor: string, phase: string, outcome: string, reason: string): void {
     const key = `${processor} ${phase} ${outcome} ${reason}`;
-    return getOrMake(this.#counters, key, () => this.#messages.labels(processor, phase, outcome, reason));
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
   }
   #histogram(processor: string, phase: string): { observe(value: number): void } {
-    return getOrMake(this.#histograms, `${processor} ${phase}`, () => this.#seconds.labels(processor, phase));
+    const key = `${processor} ${phase}`;
+    const known = this.#histograms.get(key) ?? this.#seconds.labels(processor, phase);
+    this.#histograms.set(key, known);
+    return known;
   }
-  #gauge(processor: string): { inc(): void; dec(): void } {
-    return getOrMake(this.#gauges, processor, () => this.#streams.labels(processor));
-  }
-}
-
-function getOrMake<T>(known: Map<string, T>, key: string, make: () => T): T {
-  let found = known.get(key);
-  if (found === undefined) known.set(key, (found = make()));
-  return found;
 }
 
 /** Only the places: the first lines of a stack are the message. */
