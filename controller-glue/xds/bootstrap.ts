@@ -10,6 +10,13 @@ const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 /** Admin endpoints that only read. The others (quitquitquit, drain_listeners, runtime_modify, logging, cpuprofiler …) are refused. */
 const READ_PATHS = ['', 'certs', 'clusters', 'config_dump', 'hot_restart_version', 'init_dump', 'listeners', 'memory', 'ready', 'runtime', 'server_info', 'stats', 'stats/prometheus', 'stats/recentlookups'];
 
+/** What our filters write into the names of their metrics, as labels in Envoy's Prometheus page: the first group goes from the name, the second is the value. */
+const STATS_TAGS = [
+  { tagName: 'limit', regex: '^wasmcustom\\.gatewright_(?:connections|concurrency)_[a-z_]+(\\.limit\\.(.+?))(?:\\.reason\\.(?:value|rate))?$' },
+  { tagName: 'reason', regex: '^wasmcustom\\.gatewright_(?:connections|concurrency)_refused(?:_dry_run)?\\.limit\\..+(\\.reason\\.(value|rate))$' },
+  { tagName: 'route', regex: '^wasmcustom\\.gatewright_fault_[a-z_]+(\\.route\\.(.+))$' },
+];
+
 export interface BootstrapOptions {
   readonly nodeId: string;
   /** The Unix socket that our ADS server listens on, in a folder of mode 0700 (DESIGN 11). */
@@ -45,6 +52,7 @@ export function bootstrap({ nodeId, xdsSocketPath, maxConnections = 50_000 }: Bo
         },
       }],
     },
+    statsConfig: { statsTags: STATS_TAGS },
     layeredRuntime: { layers: [{ name: 'gatewright', staticLayer: {
       // Node resets every ext_proc stream; without this Envoy's answer is a 500 now and then (DESIGN 10).
       'envoy.reloadable_features.ext_proc_graceful_grpc_close': true,

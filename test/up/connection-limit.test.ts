@@ -47,6 +47,12 @@ async function free(places: number, listener = 'http', as: From = {}): Promise<v
   });
 }
 
+/** From Envoy's Prometheus page. */
+async function metric(line: string): Promise<number> {
+  const page = await (await fetch(`${gatewright.ready.admin}/stats/prometheus`)).text();
+  return Number(page.split('\n').find((each) => each.startsWith(`${line} `))?.slice(line.length) ?? NaN);
+}
+
 describe('a connectionLimit of 5 for a Gateway', () => {
   beforeAll(async () => { gatewright = await Gatewright.start({ 'base.yaml': base(http('http', 80), https('https', 90)), 'limit.yaml': LIMIT(5) }); });
 
@@ -91,6 +97,15 @@ describe('a connectionLimit of 5 for a Gateway', () => {
     for (const stat of ['listener_modified', 'listener_in_place_updated', 'total_listeners_draining', 'total_filter_chains_draining']) expect([stat, await gatewright.stat(`listener_manager.${stat}`)]).toEqual([stat, 0]);
     await free(3);
     await gatewright.replace('limit.yaml', LIMIT(5));
+  });
+
+  test('says in metrics how many are there and how many it turned away', async () => {
+    const before = await metric('gatewright_connections_refused{limit="listener",reason="value"}');
+    const { held } = await hold(gatewright.address(), 8);
+    expect(await metric('gatewright_connections_active{limit="listener"}')).toBe(5);
+    expect(await metric('gatewright_connections_refused{limit="listener",reason="value"}')).toBe(before + 3);
+    leave(...held);
+    await gatewright.until(async () => await metric('gatewright_connections_active{limit="listener"}') === 0);
   });
 
   test('at fault closes what it covers, and mended it holds again', async () => {
@@ -185,6 +200,7 @@ describe('a ConnectionLimitPolicy', () => {
     await under('dry');
     const { held, fates } = await hold(gatewright.address(), 5);
     expect(count(fates)).toBe('5 served');
+    expect(await metric('gatewright_connections_refused_dry_run{limit="default/policy/dry",reason="value"}')).toBe(3);
     leave(...held);
   });
 
