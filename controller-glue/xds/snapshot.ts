@@ -41,17 +41,23 @@ export const typeUrls = {
   extension: `${URL_PREFIX}envoy.config.core.v3.TypedExtensionConfig`,
 } as const;
 
+/** The HTTP filters are the same for every Gateway and in every state, and their code is most of what there is to encode. */
+const encodedFilters = new WeakMap<WasmModules, ReadonlyMap<string, Resource>>();
+
 export function buildSnapshot(gateway: IrGateway, { wasm, caFile, address, cache = new RouteCache() }: SnapshotOptions): Snapshot {
   const resources = <Item extends object>(url: string, items: readonly Item[], name: (item: Item) => string, body: (item: Item) => Uint8Array) =>
     [url, new Map(items.map((item) => { const bytes = body(item); return [name(item), { version: version(bytes), body: bytes }] as const; }))] as const;
   const named = ({ name = '' }: { readonly name?: string }) => name;
   const json = (url: string) => (item: object) => encode(url.slice(URL_PREFIX.length), item);
   const { listener, route, cluster, endpoint, secret, extension } = typeUrls;
+  const httpFilters = encodedFilters.get(wasm) ?? resources(extension, extensions(wasm), named, json(extension))[1];
+  encodedFilters.set(wasm, httpFilters);
+  const [, ofConnections] = resources(extension, connectionFilters(gateway.listeners, wasm.connectionLimit), named, json(extension));
   const snapshot: Snapshot = new Map([
     resources(cluster, gateway.clusters.map((each) => clusterJson(each, caFile)), named, json(cluster)),
     resources(endpoint, endpointsJson(gateway.clusters), ({ clusterName = '' }) => clusterName, json(endpoint)),
     resources(secret, [...gateway.certificates.map(secretJson), ...gateway.clientAuthorities.map(clientAuthorityJson)], named, json(secret)),
-    resources(extension, [...extensions(wasm), ...connectionFilters(gateway.listeners, wasm.connectionLimit)], named, json(extension)),
+    [extension, new Map([...httpFilters, ...ofConnections])],
     resources(listener, gateway.listeners.map((each) => listenerJson(each, address)), named, json(listener)),
     resources(route, gateway.routeTables, named, (table) => encodeRouteTable(table, cache)),
   ]);
