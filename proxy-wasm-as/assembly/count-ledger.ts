@@ -52,14 +52,15 @@ export class CountLedger {
 
   /** One more of a key, unless all VMs together hold `limit` of it. False too when others were always quicker: closed. */
   tryAdd(hash: u64, tag: u32, limit: i32): bool {
-    if (!this.alive()) return false;
+    const time = uptime();
+    if (!this.alive(time)) return false;
     const bucket = this.bucket(hash);
     for (let i = 0; i < MAX_TRIES; i++) {
       const old = this.read(bucket);
       const place = bucket.find(hash);
-      if (this.othersHold(old, hash) + (place < 0 ? 0 : bucket.own[place].count) >= <u32>max(limit, 0)) return false;
+      if (this.othersHold(old, hash, time) + (place < 0 ? 0 : bucket.own[place].count) >= <u32>max(limit, 0)) return false;
       this.hold(bucket, hash, tag);
-      if (this.write(bucket, old)) return true;
+      if (this.write(bucket, old, time)) return true;
       this.drop(bucket, hash);
     }
     return false;
@@ -81,18 +82,19 @@ export class CountLedger {
       const time = uptimeNanoseconds();
       const from = max(chargedUpTo(old, hash), time);
       if (from - time > ahead) return false;
-      if (this.write(bucket, old, hash, from + interval)) return true;
+      if (this.write(bucket, old, time / 1_000_000, hash, from + interval)) return true;
     }
     return false;
   }
 
   /** Takes a charge back. */
   uncharge(hash: u64, interval: i64): void {
+    const time = uptime();
     const bucket = this.bucket(hash);
     for (let i = 0; i < MAX_TRIES; i++) {
       const old = this.read(bucket);
       const upTo = chargedUpTo(old, hash);
-      if (upTo == 0 || this.write(bucket, old, hash, upTo - interval)) return;
+      if (upTo == 0 || this.write(bucket, old, time, hash, upTo - interval)) return;
     }
   }
 
@@ -133,8 +135,7 @@ export class CountLedger {
   }
 
   /** Whether this VM's lease runs. Renewed here too: a busy VM does not depend on its ticks. */
-  private alive(): bool {
-    const time = uptime();
+  private alive(time: i64): bool {
     if (this.leases.end - time >= LEASE - RENEW) return true;
     return this.renew() || this.leases.end > time;
   }
@@ -153,11 +154,12 @@ export class CountLedger {
 
   /** What the dead held goes, also where nobody comes by. */
   private sweep(): void {
+    const time = uptime();
     for (let i = 0; i < BUCKETS; i++) {
       const bucket = this.bucket(i);
       const old = this.read(bucket);
       for (let at = 0; at + ENTRY <= old.byteLength; at += ENTRY) {
-        if (this.counts(old, at, uptime())) continue;
+        if (this.counts(old, at, time)) continue;
         this.rewrite(bucket);
         break;
       }
@@ -204,14 +206,14 @@ export class CountLedger {
 
   /** Writes what this VM holds, as often as it takes; else the next beat() does. */
   private rewrite(bucket: Bucket): void {
+    const time = uptime();
     let written = false;
-    for (let i = 0; i < MAX_TRIES && !written; i++) written = this.write(bucket, this.read(bucket));
+    for (let i = 0; i < MAX_TRIES && !written; i++) written = this.write(bucket, this.read(bucket), time);
     if (bucket.stale == written) this.staleBuckets += written ? -1 : 1;
     bucket.stale = !written;
   }
 
-  private othersHold(entries: ArrayBuffer, hash: u64): u32 {
-    const time = uptime();
+  private othersHold(entries: ArrayBuffer, hash: u64, time: i64): u32 {
     let sum: u32 = 0;
     for (let at = 0; at + ENTRY <= entries.byteLength; at += ENTRY) {
       if (u64At(entries, at) == hash && u64At(entries, at + 8) != this.leases.id && this.counts(entries, at, time)) sum += u32At(entries, at + 16);
@@ -227,8 +229,7 @@ export class CountLedger {
   }
 
   /** The list just read, with this VM's entries as they are now, without those that mean nothing any more, and with one rate where it is given. */
-  private write(bucket: Bucket, old: ArrayBuffer, rate: u64 = 0, upTo: i64 = 0): bool {
-    const time = uptime();
+  private write(bucket: Bucket, old: ArrayBuffer, time: i64, rate: u64 = 0, upTo: i64 = 0): bool {
     const made = new ArrayBuffer(old.byteLength + (bucket.own.length + 1) * ENTRY);
     let size = 0;
     let rates = 0;
