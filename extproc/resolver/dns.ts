@@ -27,7 +27,7 @@ interface Known {
   /** From here on a request leads to a new question. */
   refreshAt: number;
 }
-interface Unknown_ { readonly answer: Answer; readonly expires: number }
+interface Missing { readonly answer: Answer; readonly expires: number }
 interface Flight { readonly first: Promise<void> }
 
 // RFC 9520 section 3.2: failures are remembered, for 1 second to 5 minutes.
@@ -49,7 +49,7 @@ export class DnsClient {
   readonly #hosts: Pick<HostsFile, 'find'>;
   readonly #limits: DnsLimits;
   readonly #known: Recent<Known>;
-  readonly #unknown: Recent<Unknown_>;
+  readonly #unknown: Recent<Missing>;
   readonly #flights = new Map<string, Flight>();
   readonly #flightsPerDomain = new Map<string, number>();
   #waiting = 0;
@@ -88,8 +88,8 @@ export class DnsClient {
     if (flight === undefined || this.#waiting >= this.#limits.waiting) return known === undefined ? { kind: 'overloaded' } : this.#answer(known);
 
     await this.#landing(flight, known === undefined ? undefined : STALE_AFTER_MS);
-    const now_known = this.#usable(key);
-    if (now_known !== undefined) return this.#answer(now_known);
+    const after = this.#usable(key);
+    if (after !== undefined) return this.#answer(after);
     return this.#unknown.get(key)?.answer ?? { kind: 'overloaded' };   // pushed out at once: there is no room
   }
 

@@ -1,5 +1,5 @@
 // The hosts file: names that are not asked for. Read again when it has changed.
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { parseAddress } from './address-class.ts';
 
 /** The text of a file and what tells one version from the next; null: there is no such file, or it is not one to read. */
@@ -29,7 +29,8 @@ export function parseHosts(text: string): Hosts {
 /** The real file. `text` is null where it has not changed. A device or a pipe is no file: it may never end. */
 export const readHostsFile: ReadFile = async (path, known) => {
   try {
-    await using file = await open(path, 'r');
+    // Not blocking: to open a pipe that nobody writes to would hold a thread for ever.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = await file.stat({ bigint: true });
     if (!stat.isFile() || stat.size > MAX_BYTES) return null;
     const version = `${stat.ino} ${stat.size} ${stat.mtimeNs}`;

@@ -9,10 +9,10 @@ export type Type = 'A' | 'AAAA' | 'CNAME' | 'TXT';
 const TYPES: Readonly<Record<Type, number>> = { A: 1, CNAME: 5, TXT: 16, AAAA: 28 };
 
 /** `name` absent: the name that was asked for. */
-export interface Record_ { readonly name?: string; readonly type: Type; readonly ttl: number; readonly value: string }
+export interface Row { readonly name?: string; readonly type: Type; readonly ttl: number; readonly value: string }
 
 export interface Reply {
-  readonly records?: readonly Record_[];
+  readonly records?: readonly Row[];
   readonly code?: number;              // 0 NOERROR, 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED
   readonly afterMs?: number;
   readonly silent?: boolean;           // no answer at all
@@ -28,7 +28,7 @@ function encodeName(name: string): Buffer {
   return Buffer.concat([...name.split('.').filter((label) => label !== '').map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label, 'latin1')])), Buffer.from([0])]);
 }
 
-function encodeValue({ type, value }: Record_): Buffer {
+function encodeValue({ type, value }: Row): Buffer {
   switch (type) {
     case 'A': case 'AAAA': return Buffer.from(ipaddr.parse(value).toByteArray());
     case 'CNAME': return encodeName(value);
@@ -36,7 +36,7 @@ function encodeValue({ type, value }: Record_): Buffer {
   }
 }
 
-function encodeRecord(record: Record_): Buffer {
+function encodeRecord(record: Row): Buffer {
   const value = encodeValue(record);
   const head = Buffer.alloc(10);
   head.writeUInt16BE(TYPES[record.type], 0);
