@@ -117,14 +117,19 @@ describe('a connectionLimit of 5 for a Gateway', () => {
     await free(5);
   });
 
-  test('holds on a listener that is added to its Gateway, without touching the others', async () => {
-    const { held } = await hold(gatewright.address(), 1);
-    await gatewright.replace('base.yaml', base(http('http', 80), https('https', 90), http('late', 81)));
+  test('holds on listeners that are added to their Gateway, on a port of their own or beside another, and cuts nobody off', async () => {
+    const [plain, secured] = [await hold(gatewright.address('http'), 1), await hold(gatewright.address('https'), 1, secure)];
+    await gatewright.replace('base.yaml', base(http('http', 80), https('https', 90), http('late', 81), { ...https('beside', 90), hostname: 'beside.example.com' }));
     await free(5, 'late');
+    await free(5, 'beside', named('beside.example.com'));
+    await free(4, 'https', secure);
     await gatewright.replace('base.yaml', base(http('http', 80), https('https', 90)));
-    expect(await Promise.all(held.map(async (connection) => fateOf(await connection.ask())))).toEqual(['served']);
+    const held = [...plain.held, ...secured.held];
+    expect(await Promise.all(held.map(async (connection) => fateOf(await connection.ask())))).toEqual(['served', 'served']);
     leave(...held);
-    expect(await gatewright.stat('listener_manager.listener_modified')).toBe(0);
+    await free(5, 'https', secure);
+    // One chain more and one less: that is what changed of the listener, and its other chain was left alone.
+    expect([await gatewright.stat('listener_manager.listener_modified'), await gatewright.stat('listener_manager.listener_in_place_updated')]).toEqual([2, 2]);
     await gatewright.stop();
   });
 });
