@@ -40,7 +40,8 @@ async function start(policy: string, { workers = 1, protocol = 'http1', rules }:
   const [service, slice] = endpoint(backend.port) as [{ spec: { ports: object[] } }, object];
   if (protocol === 'h2c') service.spec.ports = [{ name: 'http', port: 3000, appProtocol: 'kubernetes.io/h2c' }];
   const route = httpRoute('backend', [{ path: { type: 'PathPrefix', value: '/' } }], rules === undefined ? {} : { rules });
-  gatewright = await Gatewright.start({ 'base.yaml': documents(gatewayClass, gateway(), service, slice, route), 'policy.yaml': policy }, { echo: false, args: ['--concurrency', String(workers)] });
+  const files = { 'base.yaml': documents(gatewayClass, gateway(), service, route, httpRoute('shared')), 'slice.yaml': documents(slice), 'policy.yaml': policy };
+  gatewright = await Gatewright.start(files, { echo: false, args: ['--concurrency', String(workers)] });
 }
 
 /** So many requests at one time, each on a connection of its own. Answers come in as they come. */
@@ -154,6 +155,27 @@ describe('a change', () => {
     expect(statuses(await all)).toEqual(times(200, 7));
     expect((await atOnce(3)).atWork).toBe(2);
   });
+});
+
+test('endpoints that change are those of the rule\'s own cluster too, and a limit that changes then keeps them', async () => {
+  await start(NOTHING_WAITS);
+  backend.release('answer');
+  const second = await HoldingBackend.start();
+  second.release('answer');
+  const answers = (): Promise<number[]> => Promise.all(['/', '/shared'].map(async (path) => (await ask(gatewright.address(), path)).status));
+  try {
+    expect(await answers()).toEqual([200, 200]);
+    const [, slice] = endpoint(second.port);
+    await gatewright.replace('slice.yaml', documents(slice));
+    const before = backend.requests;
+    expect(await answers()).toEqual([200, 200]);
+    expect([backend.requests - before, second.requests]).toEqual([0, 2]);
+    await gatewright.replace('policy.yaml', breaker({ maxParallelRequests: 3 }));
+    expect(await answers()).toEqual([200, 200]);
+    expect([backend.requests - before, second.requests]).toEqual([0, 4]);
+  } finally {
+    await second.stop();
+  }
 });
 
 describe('other settings', () => {

@@ -9,8 +9,9 @@ export class HoldingBackend {
   readonly #sockets = new Set<Socket>();
   /** False: requests are answered at once. */
   #holding = true;
-  /** Connections made so far. */
+  /** Connections made, and requests that came, so far. */
   connections = 0;
+  requests = 0;
 
   private constructor(server: PlainServer | Http2Server) {
     this.#server = server;
@@ -19,6 +20,7 @@ export class HoldingBackend {
       this.#sockets.add(socket.on('close', () => this.#sockets.delete(socket)));
     });
     server.on('request', (_: unknown, response: ServerResponse | Http2ServerResponse) => {
+      this.requests++;
       if (!this.#holding) { response.end('answered'); return; }
       this.#held.add(response);
       response.on('close', () => this.#held.delete(response));
