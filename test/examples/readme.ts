@@ -24,7 +24,7 @@ export function readSteps(markdown: string): Step[] {
 const staying: readonly { readonly command: RegExp; readonly ready: RegExp }[] = [
   { command: /^npm start\b/, ready: /Ctrl-C ends everything/ },
   { command: /^(\w+=\S+ )*npx gatewright up -f/, ready: /"msg":"serving"/ },
-  { command: /^npx node \S*key-server\.ts\b/, ready: /^https:/m },
+  { command: /^npx node \S*-server\.ts\b/, ready: /^https?:/m },
   { command: /^envoy /, ready: /starting main dispatch loop/ },
 ];
 
