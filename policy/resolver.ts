@@ -65,5 +65,6 @@ export type LookupFamily = ResolverPolicy['lookupFamily'];
 export const ResolverRoute = z.strictObject({
   policy: ResolverPolicy,
   tls: z.boolean().describe('the Backend has tls: a host without a port is at 443, else at 80'),
+  host: z.string().min(1).max(260).optional().describe('the route rewrites the host to this one, so this one is looked up'),
 });
 export type ResolverRoute = z.infer<typeof ResolverRoute>;

@@ -27,6 +27,8 @@ export interface Target {
 export interface CompiledRoute {
   readonly rules: Rules;
   readonly defaultPort: number;
+  /** In place of the request's. */
+  readonly host: string | undefined;
   readonly lookupFamily: LookupFamily;
   readonly connectProbe: boolean;
   readonly dns: Pick<DnsClient, 'lookup'>;
@@ -56,8 +58,8 @@ export class Resolver {
   }
 
   /** Throws where the policy is not one that the schema lets through. */
-  compile({ policy, tls }: ResolverRoute): CompiledRoute {
-    return { rules: compile(policy), defaultPort: tls ? 443 : 80, lookupFamily: policy.lookupFamily, connectProbe: policy.connectProbe, dns: this.#client(policy.dns) };
+  compile({ policy, tls, host }: ResolverRoute): CompiledRoute {
+    return { rules: compile(policy), defaultPort: tls ? 443 : 80, host, lookupFamily: policy.lookupFamily, connectProbe: policy.connectProbe, dns: this.#client(policy.dns) };
   }
 
   /** Envoy could not connect there. */
@@ -65,7 +67,7 @@ export class Resolver {
 
   /** Never rejects. */
   async resolve(text: string, route: CompiledRoute): Promise<Target | Refusal> {
-    const host = admitHost(parseAuthority(text, route.defaultPort), route.rules);
+    const host = admitHost(parseAuthority(route.host ?? text, route.defaultPort), route.rules);
     if (host.kind === 'refused') return host;
     const admitted = admitAddresses(await lookup(host, route), route.rules, this.#own());
     if (admitted.kind === 'refused') return admitted;
