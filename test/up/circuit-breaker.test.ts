@@ -76,7 +76,7 @@ describe.each([1, 2])('maxPendingRequests 0 and maxParallelRequests 10, with %i 
       expect([atWork, statuses(refused), served], state).toEqual([10, [503], times(200, 10)]);
       expect(refused[0]?.body).toBe('upstream connect error or disconnect/reset before headers. reset reason: overflow');
     }
-    // Two counters, by when it showed; before 1.40 there was only the first.
+    // Two counters, by when it showed.
     expect(await gatewright.stat(`${CLUSTER}.upstream_rq_pending_overflow`) + await gatewright.stat(`${CLUSTER}.upstream_rq_active_overflow`)).toBe(3);
   });
 
