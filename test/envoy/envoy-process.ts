@@ -51,6 +51,12 @@ export class EnvoyProcess {
     return Number(text.split(': ')[1] ?? 0);
   }
 
+  /** The sum of all statistics that a pattern finds. */
+  async sum(pattern: string): Promise<number> {
+    const text = await (await fetch(`${this.admin}/stats?filter=${encodeURIComponent(pattern)}`)).text();
+    return text.split('\n').reduce((sum, line) => sum + Number(line.split(': ')[1] ?? 0), 0);
+  }
+
   get pid(): number { return this.#process.pid ?? 0; }
   get log(): string { return this.#log.join(''); }
 
