@@ -22,7 +22,7 @@ const collect = (path: string, paths: string[] = []): string[] => [...paths, pat
 
 function commands(onReady?: (ready: Ready) => void): Command {
   const program = new Command('gatewright')
-    .description('An Envoy extension library: JWT claim authorization as a wasm filter, attached by Gateway API routes and Envoy Gateway policies.')
+    .description('An Envoy extension library: JWT claim authorization, faults and limits as wasm filters, attached by Gateway API routes and Envoy Gateway policies.')
     .version(version)
     .showHelpAfterError('(gatewright --help shows all commands and flags)')
     .exitOverride()
@@ -77,4 +77,8 @@ export async function main(args: readonly string[], onReady?: (ready: Ready) => 
   }
 }
 
-if (import.meta.main) await main(process.argv.slice(2));
+if (import.meta.main) {
+  // Whoever reads our output may have read enough: `gatewright translate … | head`.
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => { process.exit(code === 'EPIPE' ? 0 : 1); });
+  await main(process.argv.slice(2));
+}

@@ -34,6 +34,13 @@ describe('usage', () => {
   });
 });
 
+test('a reader that has read enough is no fault', () => {
+  // More than a pipe holds, so that the writing is not over when the reader goes.
+  const routes = documents(...Array.from({ length: 300 }, (_, i) => httpRoute(`r${i}`)));
+  const { stdout, stderr } = spawnSync('bash', ['-c', `"${process.execPath}" "${CLI}" translate -f "${file('many.yaml', `${base}\n---\n${routes}`)}" | head -n 1`], { encoding: 'utf8', timeout: 20_000 });
+  expect([stdout, stderr]).toEqual(['listeners:\n', '']);
+});
+
 describe('check', () => {
   test('is content with good input', () => {
     expect(run(['check', '-f', '-'], `${base}\n---\n${good}`)).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+ objects, no problems\n$/) });
