@@ -34,11 +34,9 @@ describe('usage', () => {
   });
 });
 
-test('a reader that has read enough is no fault', () => {
-  // More than a pipe holds, so that the writing is not over when the reader goes.
-  const routes = documents(...Array.from({ length: 300 }, (_, i) => httpRoute(`r${i}`)));
-  const { stdout, stderr } = spawnSync('bash', ['-c', `"${process.execPath}" "${CLI}" translate -f "${file('many.yaml', `${base}\n---\n${routes}`)}" | head -n 1`], { encoding: 'utf8', timeout: 20_000 });
-  expect([stdout, stderr]).toEqual(['listeners:\n', '']);
+test.each(['--help', `translate -f examples/fault-injection`])('a reader that has gone is no fault: %s', (command) => {
+  const { stderr } = spawnSync('bash', ['-c', `"${process.execPath}" "${CLI}" ${command} | true`], { encoding: 'utf8', timeout: 20_000 });
+  expect(stderr).toBe('');
 });
 
 describe('check', () => {
