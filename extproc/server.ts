@@ -96,8 +96,7 @@ export class ExtProcServer {
 
   /** Serves a connection that another process has accepted. */
   adopt(socket: Socket): void {
-    if (this.#draining) socket.destroy();
-    else this.#server?.emit('connection', socket);
+    this.#server?.emit('connection', socket);
   }
 
   /** Connections from now on are made with these. */
@@ -132,12 +131,11 @@ export class ExtProcServer {
   }
 
   async #stopListening(): Promise<void> {
-    const ends = [...this.#sessions].map((session) => new Promise<void>((resolve) => { session.once('close', resolve); }));
     await new Promise<void>((resolve) => {
       if (this.#server?.listening === true) this.#server.close(() => resolve());
       else resolve();
     });
-    await Promise.all(ends);
+    while (this.#sessions.size > 0) await Promise.all([...this.#sessions].map((session) => new Promise<void>((resolve) => { session.once('close', resolve); })));
   }
 
   async #leave(): Promise<void> {

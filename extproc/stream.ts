@@ -201,11 +201,10 @@ export class ProcessorStream implements Stream<unknown> {
   #bodyMessage({ body, endOfStream }: Incoming, mode: BodyMode): BodyMessage { return { body: body ?? empty, mode, endOfStream }; }
 
   #wait(message: Incoming, answer: PromiseLike<unknown>): void {
-    this.#startDeadline(this.#processor.deadline ?? DEFAULT_DEADLINE);
+    if (!this.#extended) this.#startDeadline(this.#processor.deadline ?? DEFAULT_DEADLINE);
     const current = (): boolean => !this.#over && this.#current === message;
     answer.then((settled) => {
       if (!current()) { this.#observer.late(this.#processor.name); return; }
-      this.#stopDeadline();
       if (!this.#answer(message, settled)) return;
       const next = this.#nextWaiting();
       if (next === undefined) this.#endWhenDone();
@@ -230,6 +229,7 @@ export class ProcessorStream implements Stream<unknown> {
 
   /** Sends it. False when it was the last one. */
   #answer(message: Incoming, given: unknown): boolean {
+    this.#stopDeadline();
     const kind = kindOf(given);
     const phase = message.phase as Phase;
     if (kind === undefined) { this.#fail('gatewright_extproc_no_answer', phase); return false; }

@@ -1,0 +1,64 @@
+// One process of a WorkerPool. The whole script of a worker: `serveAsWorker({ processors, … })`.
+
+import type { Socket } from 'node:net';
+import { Secret } from '../policy/secret.ts';
+import type { AnyProcessor } from './processor.ts';
+import { type Certificates, ExtProcServer, type ServerOptions } from './server.ts';
+
+export type ToWorker =
+  | { readonly kind: 'begin'; readonly certificates?: Certificates }
+  | { readonly kind: 'add'; readonly processor: string; readonly id: string; readonly document: string }
+  | { readonly kind: 'retain'; readonly processor: string; readonly ids: readonly string[] }
+  | { readonly kind: 'connection' }
+  | { readonly kind: 'metrics' }
+  | { readonly kind: 'drain'; readonly patience: number };
+
+export type FromWorker =
+  | { readonly kind: 'done'; readonly question: number; readonly value?: unknown; readonly problem?: string }
+  | { readonly kind: 'closed' }
+  /** Sends no more connections, please; `drain` is the answer, and nothing comes after it. */
+  | { readonly kind: 'leaving'; readonly patience: number };
+
+/** How long requests have after a SIGTERM. */
+const PATIENCE = 30_000;
+
+export function serveAsWorker(options: ServerOptions): ExtProcServer {
+  const server = new ExtProcServer(options);
+  const policiesOf = (name: string): AnyProcessor['policies'] => options.processors.find((processor) => processor.name === name)?.policies;
+  const send = (message: FromWorker): void => { if (process.connected) process.send?.(message); };
+  const carryOut = async (message: ToWorker): Promise<unknown> => {
+    switch (message.kind) {
+      case 'begin': server.prepare(message.certificates); return undefined;
+      case 'add': policiesOf(message.processor)?.add(message.id, new Secret(message.document)); return undefined;
+      case 'retain': policiesOf(message.processor)?.retain(new Set(message.ids)); return undefined;
+      case 'metrics': return options.registry.getMetricsAsJSON();
+      case 'connection': return undefined;
+      case 'drain':
+        await server.drain(message.patience);
+        process.exit(0);
+    }
+  };
+  process.on('message', (message: ToWorker & { question?: number }, socket: Socket | undefined) => {
+    if (message.kind === 'connection') {
+      if (socket === undefined) return;
+      socket.once('close', () => send({ kind: 'closed' }));
+      server.adopt(socket);
+      return;
+    }
+    const { question } = message;
+    carryOut(message).then(
+      (value) => { if (question !== undefined) send({ kind: 'done', question, value }); },
+      // The message of an exception may quote the document, which may hold a secret.
+      (error: unknown) => { if (question !== undefined) send({ kind: 'done', question, problem: `${message.kind} failed: ${error instanceof Error ? error.name : 'error'}` }); },
+    );
+  });
+  // Not ready from now on; drained when no connection can come any more.
+  process.on('SIGTERM', () => {
+    server.health.ready = false;
+    send({ kind: 'leaving', patience: PATIENCE });
+  });
+  // A terminal's Ctrl-C reaches every process; the one in charge decides.
+  process.on('SIGINT', () => {});
+  process.on('disconnect', () => process.exit(1));
+  return server;
+}

@@ -1,0 +1,168 @@
+// The resolver in a real Envoy, with a name server and hosts of our own: what is reached, and above all what is not.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type Http2SecureServer, createSecureServer } from 'node:http2';
+import { type IncomingMessage, type Server, createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { isIPv4 } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { issueCertificate } from '../../../examples/certificate.ts';
+import { Resolver } from '../../../extproc/resolver/resolver.ts';
+import { resolverProcessor } from '../../../extproc/resolver/processor.ts';
+import { ExtProcServer } from '../../../extproc/server.ts';
+import { realWorld } from '../../../extproc/world.ts';
+import { Secret } from '../../../policy/secret.ts';
+import { OWN, attacks } from '../../cases/resolver-attacks.ts';
+import { EnvoyProcess } from '../../envoy/envoy-process.ts';
+import { exchange } from '../../up/raw.ts';
+import { resolverBootstrap } from './envoy-bootstrap.ts';
+import { NameServer, type Row } from './name-server.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'resolver-'));
+const authority = issueCertificate('test authority', { authority: true });
+const stranger = issueCertificate('another authority', { authority: true });
+
+let names: NameServer, service: ExtProcServer, envoy: EnvoyProcess, edge: string;
+/** On every address of this machine; what it gets on 127.0.0.1 must not come through the closed policy. */
+let host: Server, port: number;
+const reached: { readonly at: string | undefined; readonly host: string | undefined }[] = [];
+const secure: Http2SecureServer[] = [];
+const answers: Record<string, readonly string[]> = {};
+
+const rows = (addresses: readonly string[], type: string | undefined): Row[] => addresses.filter((each) => isIPv4(each) === (type === 'A')).map((value) => ({ type: isIPv4(value) ? 'A' : 'AAAA', ttl: 0, value }));
+
+/** A TLS host; HTTP/1.1, or HTTP/2 where the client takes it. Answers with the host it was asked for. */
+async function secureHost(pair: { readonly certificate: string; readonly key: string }, allowHTTP1: boolean): Promise<number> {
+  const server = createSecureServer({ cert: pair.certificate, key: pair.key, allowHTTP1, ...(allowHTTP1 ? { ALPNProtocols: ['http/1.1'] } : {}) }, (request, response) => { response.end(`${request.httpVersion} ${request.headers[':authority'] as string | undefined ?? request.headers.host}`); });
+  server.on('sessionError', () => undefined).on('tlsClientError', () => undefined);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  secure.push(server);
+  return (server.address() as AddressInfo).port;
+}
+
+const get = async (policy: string, hostHeader: string, headers = ''): Promise<{ status: number; details: string | undefined; body: string }> => {
+  const [answer] = await exchange(edge, `GET /${policy} HTTP/1.1\r\nHost: ${Buffer.from(hostHeader).toString('latin1')}\r\n${headers}Connection: close\r\n\r\n`, 10_000);
+  const [head = '', body = ''] = (answer?.text ?? '').split('\r\n\r\n');
+  return { status: answer?.status ?? 0, details: /\r\nx-details: ([^\r]*)/i.exec(head)?.[1], body: body.replace(/^[0-9a-f]+\r\n|\r\n0$/g, '') };
+};
+
+beforeAll(async () => {
+  names = await NameServer.start();
+  names.zone = ({ name, type }) => answers[name] === undefined ? { code: 3 } : { records: rows(answers[name], type) };
+  host = createServer((request: IncomingMessage, response) => {
+    reached.push({ at: request.socket.localAddress?.replace('::ffff:', ''), host: request.headers.host });
+    response.end(`${request.socket.localAddress} ${request.headers.host}`);
+  }).listen(0, '::');
+  await once(host, 'listening');
+  port = (host.address() as AddressInfo).port;
+
+  const resolver = new Resolver({ world: realWorld, own: () => new Set(OWN) });
+  const processor = resolverProcessor(resolver);
+  const policy = (id: string, tls: boolean, addresses: object) => processor.policies.add(id, new Secret(JSON.stringify({
+    policy: { addresses, ports: { allow: [{ port: 1, endPort: 65_535 }] }, dns: { servers: [names.address], hostsFile: '', minTtl: '1ms', negativeTtl: '1ms' } }, tls,
+  })));
+  policy('closed', false, {});
+  policy('second', false, { allow: ['127.0.0.2'] });
+  policy('open', false, { allow: ['Loopback'] });
+  policy('secure', true, { allow: ['Loopback'] });
+  const socket = join(folder, 'service', 'socket');
+  service = new ExtProcServer({ processors: [processor], world: realWorld, log: { warn: () => undefined }, registry: new Registry() });
+  await service.listen({ kind: 'unix', path: socket });
+  envoy = await EnvoyProcess.start(resolverBootstrap({ socket, plain: ['closed', 'second', 'open', 'unknown'], tls: ['secure'], authority: authority.certificate }));
+  edge = await envoy.address('edge');
+});
+afterAll(async () => {
+  await envoy?.stop();
+  await service?.stop();
+  host?.closeAllConnections();
+  for (const each of [host, ...secure]) each?.close();
+  await names?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+beforeEach(() => { reached.length = 0; });
+
+describe('no attack reaches a host', () => {
+  const withPort = (text: string): string => /:[0-9]+$/.test(text) && !text.startsWith('::') ? text.replace(/:[0-9]+$/, `:${port}`) : /[\0\r\n]/.test(text) ? text : `${text}:${port}`;
+  test.each(attacks)('$host ($resolves)', async ({ host: attack, resolves, reason }) => {
+    const name = attack.replace(/:[0-9]+$/, '').toLowerCase();
+    if (resolves !== undefined) answers[name] = resolves;
+    const { status, details } = await get('closed', withPort(attack));
+    // What is no authority at all Envoy refuses itself.
+    expect([400, 403, 502]).toContain(status);
+    if (status !== 400) expect(details).toMatch(reason === 'gatewright_resolver_bad_authority' ? /^gatewright_resolver_bad_authority$/ : new RegExp(`^${reason}$`));
+    expect(reached).toEqual([]);
+  });
+
+  test('the host is there all the same: a policy that opens loopback reaches it', async () => {
+    answers['inside.test'] = ['127.0.0.1'];
+    expect(await get('open', `inside.test:${port}`)).toMatchObject({ status: 200 });
+    expect(reached).toEqual([{ at: '127.0.0.1', host: `inside.test:${port}` }]);
+  });
+
+  test('a name that flips between the address allowed and another is dialled at that one only', async () => {
+    let turn = 0;
+    const zone = names.zone;
+    names.zone = ({ type }) => type === 'A' ? { records: rows([turn++ % 2 === 0 ? '127.0.0.2' : '127.0.0.1'], 'A') } : {};
+    const statuses: number[] = [];
+    for (let i = 0; i < 60; i++) statuses.push((await get('second', `rebind.test:${port}`)).status);
+    names.zone = zone;
+    expect(new Set(statuses)).toEqual(new Set([200, 403]));
+    expect(new Set(reached.map(({ at }) => at))).toEqual(new Set(['127.0.0.2']));
+  });
+
+  test('nor does a client choose by a header, or without a policy', async () => {
+    answers['second.test'] = ['127.0.0.2'];
+    await get('second', `second.test:${port}`, `x-envoy-original-dst-host: 127.0.0.1:${port}\r\n`);
+    expect(new Set(reached.map(({ at }) => at))).toEqual(new Set(['127.0.0.2']));
+    expect((await get('unknown', `second.test:${port}`)).status).toBe(503);
+  });
+});
+
+test('upstream gets the name that was checked', async () => {
+  answers['inside.test'] = ['127.0.0.1'];
+  expect(await get('open', `INSIDE.test.:${port}`)).toMatchObject({ status: 200 });
+  expect(reached).toEqual([{ at: '127.0.0.1', host: `inside.test:${port}` }]);
+});
+
+test('of several addresses one that answers is dialled, at the first request', async () => {
+  const before = secure.length;
+  const only = createServer((_, response) => response.end('the one')).listen(0, '127.0.0.3');
+  await once(only, 'listening');
+  answers['several.test'] = ['127.0.0.4', '127.0.0.3'];
+  expect(await get('open', `several.test:${(only.address() as AddressInfo).port}`)).toMatchObject({ status: 200, body: 'the one' });
+  only.closeAllConnections();
+  only.close();
+  expect(secure.length).toBe(before);
+});
+
+test('what a filter saw fail is not dialled again: filter state reaches the resolver', async () => {
+  answers['pair.test'] = ['127.0.0.5', '127.0.0.6'];
+  expect((await get('open', `pair.test:${port}`)).status).toBe(200);
+  expect((await get('open', `pair.test:${port}`, `x-failed: 127.0.0.5:${port}\r\n`)).status).toBe(200);
+  expect(reached.map(({ at }) => at)).toEqual(['127.0.0.5', '127.0.0.6']);
+});
+
+describe('TLS', () => {
+  test.each([
+    { name: 'good.test', pair: () => issueCertificate('good', { names: ['good.test'], issuer: authority }), status: 200 },
+    { name: 'GOOD.test.', pair: () => issueCertificate('good', { names: ['good.test'], issuer: authority }), status: 200 },
+    { name: 'one.wild.test', pair: () => issueCertificate('wild', { names: ['*.wild.test'], issuer: authority }), status: 200 },
+    { name: 'wrong.test', pair: () => issueCertificate('good', { names: ['good.test'], issuer: authority }), status: 503 },
+    { name: 'expired.test', pair: () => issueCertificate('expired', { names: ['expired.test'], issuer: authority, days: -1 }), status: 503 },
+    { name: 'stranger.test', pair: () => issueCertificate('stranger', { names: ['stranger.test'], issuer: stranger }), status: 503 },
+    { name: 'self.test', pair: () => issueCertificate('self', { names: ['self.test'] }), status: 503 },
+  ])('$name: $status', async ({ name, pair, status }) => {
+    answers[name.toLowerCase().replace(/\.$/, '')] = ['127.0.0.1'];
+    const canonical = name.toLowerCase().replace(/\.$/, '');
+    for (const [allowHTTP1, version] of [[true, '1.1'], [false, '2.0']] as const) {
+      const at = await secureHost(pair(), allowHTTP1);
+      const answer = await get('secure', `${name}:${at}`);
+      expect(answer.status).toBe(status);
+      if (status === 200) expect(answer.body.trim()).toBe(`${version} ${canonical}:${at}`);
+    }
+  });
+});
