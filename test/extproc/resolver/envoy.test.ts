@@ -1,10 +1,10 @@
 // The resolver in a real Envoy, with a name server and hosts of our own: what is reached, and above all what is not.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type Http2SecureServer, createSecureServer } from 'node:http2';
-import { type IncomingMessage, type Server, createServer } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse, createSecureServer } from 'node:http2';
+import { type Server as HttpsServer, createServer as createHttpsServer } from 'node:https';
 import { once } from 'node:events';
-import { isIPv4 } from 'node:net';
+import { type AddressInfo, isIPv4 } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -29,14 +29,15 @@ let names: NameServer, service: ExtProcServer, envoy: EnvoyProcess, edge: string
 /** On every address of this machine; what it gets on 127.0.0.1 must not come through the closed policy. */
 let host: Server, port: number;
 const reached: { readonly at: string | undefined; readonly host: string | undefined }[] = [];
-const secure: Http2SecureServer[] = [];
+const secure: (Http2SecureServer | HttpsServer)[] = [];
 const answers: Record<string, readonly string[]> = {};
 
 const rows = (addresses: readonly string[], type: string | undefined): Row[] => addresses.filter((each) => isIPv4(each) === (type === 'A')).map((value) => ({ type: isIPv4(value) ? 'A' : 'AAAA', ttl: 0, value }));
 
-/** A TLS host; HTTP/1.1, or HTTP/2 where the client takes it. Answers with the host it was asked for. */
-async function secureHost(pair: { readonly certificate: string; readonly key: string }, allowHTTP1: boolean): Promise<number> {
-  const server = createSecureServer({ cert: pair.certificate, key: pair.key, allowHTTP1, ...(allowHTTP1 ? { ALPNProtocols: ['http/1.1'] } : {}) }, (request, response) => { response.end(`${request.httpVersion} ${request.headers[':authority'] as string | undefined ?? request.headers.host}`); });
+/** A TLS host of one version of HTTP. Answers with the host it was asked for. */
+async function secureHost({ certificate: cert, key }: { readonly certificate: string; readonly key: string }, version: '1.1' | '2.0'): Promise<number> {
+  const answer = (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void => { (response as ServerResponse).end(`${request.httpVersion} ${request.headers[':authority'] as string | undefined ?? request.headers.host}`); };
+  const server = version === '1.1' ? createHttpsServer({ cert, key }, answer) : createSecureServer({ cert, key }, answer);
   server.on('sessionError', () => undefined).on('tlsClientError', () => undefined);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -86,14 +87,14 @@ afterAll(async () => {
 beforeEach(() => { reached.length = 0; });
 
 describe('no attack reaches a host', () => {
-  const withPort = (text: string): string => /:[0-9]+$/.test(text) && !text.startsWith('::') ? text.replace(/:[0-9]+$/, `:${port}`) : /[\0\r\n]/.test(text) ? text : `${text}:${port}`;
+  const withPort = (text: string): string => /:0\d*$|[\0\r\n]/.test(text) || text.startsWith('::') ? text : `${text.replace(/:[1-9][0-9]*$/, '')}:${port}`;
   test.each(attacks)('$host ($resolves)', async ({ host: attack, resolves, reason }) => {
     const name = attack.replace(/:[0-9]+$/, '').toLowerCase();
     if (resolves !== undefined) answers[name] = resolves;
     const { status, details } = await get('closed', withPort(attack));
     // What is no authority at all Envoy refuses itself.
     expect([400, 403, 502]).toContain(status);
-    if (status !== 400) expect(details).toMatch(reason === 'gatewright_resolver_bad_authority' ? /^gatewright_resolver_bad_authority$/ : new RegExp(`^${reason}$`));
+    if (status !== 400) expect(details).toBe(reason);
     expect(reached).toEqual([]);
   });
 
@@ -129,14 +130,12 @@ test('upstream gets the name that was checked', async () => {
 });
 
 test('of several addresses one that answers is dialled, at the first request', async () => {
-  const before = secure.length;
   const only = createServer((_, response) => response.end('the one')).listen(0, '127.0.0.3');
   await once(only, 'listening');
   answers['several.test'] = ['127.0.0.4', '127.0.0.3'];
   expect(await get('open', `several.test:${(only.address() as AddressInfo).port}`)).toMatchObject({ status: 200, body: 'the one' });
   only.closeAllConnections();
   only.close();
-  expect(secure.length).toBe(before);
 });
 
 test('what a filter saw fail is not dialled again: filter state reaches the resolver', async () => {
@@ -158,8 +157,8 @@ describe('TLS', () => {
   ])('$name: $status', async ({ name, pair, status }) => {
     answers[name.toLowerCase().replace(/\.$/, '')] = ['127.0.0.1'];
     const canonical = name.toLowerCase().replace(/\.$/, '');
-    for (const [allowHTTP1, version] of [[true, '1.1'], [false, '2.0']] as const) {
-      const at = await secureHost(pair(), allowHTTP1);
+    for (const version of ['1.1', '2.0'] as const) {
+      const at = await secureHost(pair(), version);
       const answer = await get('secure', `${name}:${at}`);
       expect(answer.status).toBe(status);
       if (status === 200) expect(answer.body.trim()).toBe(`${version} ${canonical}:${at}`);
