@@ -12,6 +12,11 @@ const NOTHING = new ArrayBuffer(0);
 export class Facts extends Request {
   private clusterRead: ArrayBuffer | null = null;
 
+  renew(): void {
+    super.renew();
+    this.clusterRead = null;
+  }
+
   /** Envoy's name of the cluster that the route leads to. */
   get cluster(): ArrayBuffer {
     let cluster = this.clusterRead;

@@ -36,6 +36,8 @@ class FaultRoot extends RootContext {
   private fromRoutes: FaultRoutePolicies | null = null;
   private rules: PolicyRule[] = [];
   private dice: Dice = new Dice();
+  private facts: Facts = new Facts();
+  private idle: FaultRequest | null = null;                 // the first of a list
 
   onConfigure(configuration: ArrayBuffer): bool {
     const problem = this.configure(configuration);
@@ -63,12 +65,27 @@ class FaultRoot extends RootContext {
     return reader.problem;
   }
 
-  createContext(id: u32): HttpContext { return new FaultRequest(id, this); }
+  createContext(id: u32): HttpContext {
+    const request = this.idle;
+    if (request == null) return new FaultRequest(id, this);
+    this.idle = request.behind;
+    request.behind = null;
+    request.id = id;
+    return request;
+  }
+
+  /** A request that is over: its object serves another one, and nothing is allocated where no fault befalls. */
+  keep(request: FaultRequest): void {
+    request.behind = this.idle;
+    this.idle = request;
+  }
 
   onTick(): void { this.timers.run(); }
 
   /** The policy of the request in hand; null: none. */
-  policyFor(facts: Facts): Policy | null {
+  policy(): Policy | null {
+    const facts = this.facts;
+    facts.renew();
     const fromRoutes = this.fromRoutes;
     if (fromRoutes != null) {
       const policy = fromRoutes.find();
@@ -79,9 +96,9 @@ class FaultRoot extends RootContext {
     return null;
   }
 
-  /** The policy with its name, and what befalls the request in hand. */
-  plan(policy: Policy, facts: Facts): Plan | null {
-    return decide(policy, facts, policy.scheduled ? now() : 0, this.dice);
+  /** What befalls the request in hand, whose policy() was this. */
+  plan(policy: Policy): Plan | null {
+    return decide(policy, this.facts, policy.scheduled ? now() : 0, this.dice);
   }
 
   /** A route that is to have faults and has no readable policy: nothing restricts access here, so the request passes, and the log says why, once an id. */
@@ -107,6 +124,8 @@ class FaultRequest extends HttpContext {
   private held: Held = Held.Nothing;
   private wait: Wait | null = null;
   private throttle: Throttle | null = null;
+  /** The next of the root's list, while this one is idle. */
+  behind: FaultRequest | null = null;
   /** What an active fault is counted under; null: none is. */
   private counted: ArrayBuffer | null = null;
 
@@ -114,10 +133,9 @@ class FaultRequest extends HttpContext {
 
   onRequestHeaders(endOfStream: bool): Action {
     const root = this.root;
-    const facts = new Facts();
-    const policy = root.policyFor(facts);
+    const policy = root.policy();
     if (policy == null) return Action.Continue;
-    const plan = root.plan(policy, facts);
+    const plan = root.plan(policy);
     if (plan == null) return Action.Continue;
     if (plan.rehearsed != 0) root.counters.rehearsed(plan.rehearsed);
     if (!plan.real) return Action.Continue;
@@ -161,6 +179,10 @@ class FaultRequest extends HttpContext {
     if (wait != null) this.root.timers.cancel(wait);
     if (counted != null) this.root.active.release(counted);
     this.counted = null;
+    this.plan = null;
+    this.throttle = null;
+    this.held = Held.Nothing;
+    this.root.keep(this);
   }
 
   /** The time has come for what is held. */

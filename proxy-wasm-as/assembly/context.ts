@@ -16,7 +16,8 @@ export abstract class RootContext {
 
 /** A request or a connection. */
 export abstract class StreamContext {
-  constructor(readonly id: u32) {}
+  /** `id` changes only where a filter uses an object again for another stream, after onDelete(). */
+  constructor(public id: u32) {}
   /** The stream is over: finished, answered, or left by the client. */
   onDelete(): void {}
 }

@@ -5,7 +5,7 @@ import {
   proxy_http_call, proxy_log, proxy_remove_header_map_value, proxy_replace_header_map_value,
   proxy_send_local_response, proxy_set_effective_context, proxy_set_property, proxy_set_tick_period_milliseconds,
 } from "./abi";
-import { addressOf, byteAt, expectHostBytes, outAddress, outSize, takeHostBytes, takeHostU32, takeHostU64 } from "./memory";
+import { addressOf, byteAt, expectHostBytes, expectHostBytesIn, outAddress, outSize, takeHostBytes, takeHostU32, takeHostU64 } from "./memory";
 import { decodePairs, encodePairs } from "./pairs";
 import { utf8 } from "./bytes";
 
@@ -47,6 +47,14 @@ export function property(path: ArrayBuffer): ArrayBuffer | null {
   expectHostBytes();
   if (proxy_get_property(addressOf(path), path.byteLength, outAddress(), outSize()) != Status.Ok) return null;
   return takeHostBytes();
+}
+
+/** A property that is read again and again and not kept: the answer may be `known` itself, written over, where it has that size. */
+export function propertyOver(path: ArrayBuffer, known: ArrayBuffer): ArrayBuffer | null {
+  expectHostBytesIn(known);
+  const found = proxy_get_property(addressOf(path), path.byteLength, outAddress(), outSize()) == Status.Ok;
+  const bytes = takeHostBytes();
+  return found ? bytes : null;
 }
 
 /** Sets filter state `wasm.<key>`; once a stream, later values are refused by Envoy. */

@@ -11,6 +11,12 @@ export class Request {
   private pathRead: ArrayBuffer | null = null;
   private all: ArrayBuffer[] | null = null;
 
+  /** Forgets what was fetched: the object is about another request from here on. */
+  renew(): void {
+    this.pathRead = null;
+    this.all = null;
+  }
+
   get path(): ArrayBuffer {
     let path = this.pathRead;
     if (path == null) {

@@ -1,13 +1,14 @@
 // Policies that routes carry in their metadata: there is no per-route configuration for wasm. Each is read once an id.
-import { text } from "./bytes";
+import { same, slice, text } from "./bytes";
 import { MAX_CONFIGURATION_BYTES } from "./config-reader";
 import { Generations } from "./generations";
-import { property, propertyPath } from "./host";
+import { property, propertyOver, propertyPath } from "./host";
 import { Json } from "./json";
-import { equalBytes } from "./memory";
 
 /** Compiled policies kept; twice as many for a moment. */
 export const MAX_KEPT = 4096;
+
+const NOTHING = new ArrayBuffer(0);
 
 /**
  * Reads filter_metadata.gatewright of the route: `<kind>` is the policy's id, `<kind>_policy` the policy in JSON. The id says the content
@@ -17,10 +18,11 @@ export abstract class RoutePolicies<T> {
   private kept: Generations<T> = new Generations<T>(MAX_KEPT);
   private idPath: ArrayBuffer;
   private policyPath: ArrayBuffer;
-  private lastId: ArrayBuffer = new ArrayBuffer(0);
+  private idRead: ArrayBuffer = NOTHING;                          // read anew each time, mostly into itself
+  private lastId: ArrayBuffer = NOTHING;
   private last: T | null = null;
   /** Id of the policy found last; empty when the route carries none. */
-  id: ArrayBuffer = new ArrayBuffer(0);
+  id: ArrayBuffer = NOTHING;
   /** Why find() answered null. */
   problem: string = "";
 
@@ -35,14 +37,19 @@ export abstract class RoutePolicies<T> {
   /** The policy of the request in hand; null: none or unreadable, and `problem` says why. */
   find(): T | null {
     this.problem = "";
-    const id = property(this.idPath);
-    if (id == null || id.byteLength == 0) {
-      this.id = new ArrayBuffer(0);
+    const read = propertyOver(this.idPath, this.idRead);
+    if (read == null || read.byteLength == 0) {
+      this.id = NOTHING;
       this.problem = "the route carries no policy";
       return null;
     }
+    if (this.last != null && same(read, this.lastId)) {
+      this.id = this.lastId;
+      return this.last;
+    }
+    const id = slice(read, 0);
+    this.idRead = read;
     this.id = id;
-    if (this.last != null && equalBytes(id, 0, id.byteLength, this.lastId)) return this.last;
     const key = text(id);
     const policy = this.kept.has(key) ? this.kept.get(key) : this.load();
     if (policy == null) return null;
