@@ -109,7 +109,7 @@ export class ConfigReader {
     if (value == ABSENT) return otherwise;
     const number = this.json.number(value);
     if (this.json.type(value) == JsonType.Number && number >= least && number <= most) return number;
-    this.fail(path + "." + name, `must be a number from ${least} to ${most}`);
+    this.fail(path + "." + name, `must be a number from ${plain(least)} to ${plain(most)}`);
     return otherwise;
   }
 
@@ -133,3 +133,6 @@ export class ConfigReader {
     return count;
   }
 }
+
+/** A number without the ".0" that AssemblyScript gives to whole ones. */
+function plain(value: f64): string { return value == Math.floor(value) ? (<i64>value).toString() : value.toString(); }
