@@ -14,8 +14,8 @@ export class LimitReader extends ConfigReader {
   listener(node: i32, path: string): ListenerLimits {
     const listener = new ListenerLimits();
     this.allow(node, path, ["listener", "limits"]);
-    listener.listener = this.required(node, "listener", path);
-    if (text(listener.listener).length > 600) this.fail(path + ".listener", "must not be longer than 600");
+    listener.listener = this.bounded(node, "listener", path, 600);
+    if (this.get(node, "limits") == ABSENT) this.fail(path + ".limits", "is needed");
     const list = this.items(node, "limits", path, 0, 17);
     const names: string[] = [];
     for (let item = this.json.first(list), i = 0; item != ABSENT; item = this.json.next(item, list), i++) {
@@ -90,8 +90,7 @@ export class LimitReader extends ConfigReader {
   policy(node: i32, path: string): ConcurrencyPolicy {
     const policy = new ConcurrencyPolicy();
     this.allow(node, path, ["name", "limits"]);
-    policy.name = text(this.required(node, "name", path));
-    if (policy.name.length > 253) this.fail(path + ".name", "must not be longer than 253");
+    policy.name = text(this.bounded(node, "name", path, 253));
     const list = this.items(node, "limits", path, 1, 16);
     const names: string[] = [];
     for (let item = this.json.first(list), i = 0; item != ABSENT; item = this.json.next(item, list), i++) {

@@ -72,6 +72,26 @@ export class ConfigReader {
     return value;
   }
 
+  /** A string from 1 to `most` long (as JavaScript counts). */
+  bounded(node: i32, name: string, path: string, most: i32): ArrayBuffer {
+    const value = this.required(node, name, path);
+    if (text(value).length > most) this.fail(path + "." + name, `must not be longer than ${most}`);
+    return value;
+  }
+
+  /** The same; empty when the field is absent. */
+  boundedIfGiven(node: i32, name: string, path: string, most: i32): ArrayBuffer {
+    return this.get(node, name) == ABSENT ? new ArrayBuffer(0) : this.bounded(node, name, path, most);
+  }
+
+  /** Strings that are not empty, from `least` to `most` of them; none when the list is ABSENT. */
+  words(node: i32, name: string, path: string, least: i32, most: i32): ArrayBuffer[] {
+    const words = this.strings(node, name, path);
+    if (words.length < least || words.length > most) this.fail(path + "." + name, `must have from ${least} to ${most}`);
+    for (let i = 0; i < words.length; i++) if (words[i].byteLength == 0) this.fail(`${path}.${name}[${i}]`, "must not be empty");
+    return words;
+  }
+
   /** 0 or 1; 0 when the field is absent. */
   choice(node: i32, name: string, path: string, zero: string, one: string): i32 {
     const value = this.get(node, name);

@@ -10,6 +10,9 @@ import { Request } from "./request";
 const COOKIE = utf8("cookie");
 const SOURCE_ADDRESS = propertyPath(["source", "address"]);
 
+/** Longest name of a header, cookie or claim, and most values of one (policy/request-key.ts). */
+const MAX_NAME = 253, MAX_VALUES = 128;
+
 /** Longer keys are cut: nobody identifies anybody by more. */
 const MAX_KEY = 1024;
 
@@ -30,7 +33,7 @@ export class RequestKey {
       if (reader.get(node, "name") != ABSENT) reader.fail(path + ".name", "must be absent when type is SourceIP");
       return key;
     }
-    const name = reader.required(node, "name", path);
+    const name = reader.bounded(node, "name", path, MAX_NAME);
     key.name = key.type == KeyType.Header ? lowerCase(name) : key.type == KeyType.Claim ? claimPath(name) : name;
     return key;
   }
@@ -77,9 +80,8 @@ export class ClaimMatch {
     for (let item = reader.json.first(list), i = 0; item != ABSENT; item = reader.json.next(item, list), i++) {
       const place = `${path}.${name}[${i}]`;
       reader.allow(item, place, ["name", "values"]);
-      const values = reader.strings(item, "values", place);
-      if (values.length == 0) reader.fail(place + ".values", "at least one is needed");
-      matches.push(new ClaimMatch(claimPath(reader.required(item, "name", place)), values));
+      const values = reader.words(item, "values", place, 1, MAX_VALUES);
+      matches.push(new ClaimMatch(claimPath(reader.bounded(item, "name", place, MAX_NAME)), values));
     }
     return matches;
   }

@@ -5,6 +5,9 @@ import { byteAt } from "./memory";
 import { normalPath } from "./normal-path";
 import { Request } from "./request";
 
+/** Longest name of a route or host (policy/request-match.ts). */
+const MAX_NAME = 253;
+
 export class RequestMatch {
   route: ArrayBuffer = new ArrayBuffer(0);       // empty: any, as all below
   host: ArrayBuffer = new ArrayBuffer(0);
@@ -16,12 +19,18 @@ export class RequestMatch {
   static read(reader: ConfigReader, node: i32, path: string): RequestMatch {
     const match = new RequestMatch();
     reader.allow(node, path, ["route", "host", "path", "prefix", "methods"]);
-    match.route = reader.optional(node, "route", path);
-    match.host = bareHost(reader.optional(node, "host", path));
-    match.path = reader.optional(node, "path", path);
-    match.prefix = reader.optional(node, "prefix", path);
-    match.methods = reader.strings(node, "methods", path);
+    match.route = reader.boundedIfGiven(node, "route", path, MAX_NAME);
+    match.host = bareHost(reader.boundedIfGiven(node, "host", path, MAX_NAME));
+    match.path = RequestMatch.readPath(reader, node, "path", path);
+    match.prefix = RequestMatch.readPath(reader, node, "prefix", path);
+    match.methods = reader.words(node, "methods", path, 0, i32.MAX_VALUE);
     return match;
+  }
+
+  private static readPath(reader: ConfigReader, node: i32, name: string, path: string): ArrayBuffer {
+    const value = reader.boundedIfGiven(node, name, path, i32.MAX_VALUE);
+    if (value.byteLength > 0 && byteAt(value, 0) != 0x2f) reader.fail(path + "." + name, "must begin with a slash");
+    return value;
   }
 
   matches(request: Request): bool {
