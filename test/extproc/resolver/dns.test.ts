@@ -62,6 +62,19 @@ describe('answers', () => {
     expect(asked.length).toBe(2);
   });
 
+  test('the TTL of a family runs from when its answer came, and no timer is left', async () => {
+    const { ask, asked } = byHand();
+    const { dns, clock } = client(ask);
+    const answer = dns.lookup('a.test', BOTH);
+    await settle();
+    await asked[0]?.answer(found(['93.184.216.34'], 4, 10_000));
+    await clock.pass(40);
+    await asked[1]?.answer(found(['2606:2800::1'], 6, 60_000));
+    expect(await answer).toMatchObject({ validForMs: 9_960 * 0.9 });
+    await settle();
+    expect(clock.timers).toBe(0);
+  });
+
   test('a family that fails does not fail the other, and is asked for again within 30 s', async () => {
     const { dns } = client(async (_, family) => family === 4 ? found(['93.184.216.34'], 4, 3_600_000) : { kind: 'failed', code: 'ESERVFAIL' });
     expect(await dns.lookup('a.test', BOTH)).toMatchObject({ addresses: ['93.184.216.34'], validForMs: 27_000 });
@@ -257,6 +270,19 @@ describe('while the servers are down', () => {
     expect(await answer).toEqual({ kind: 'timeout' });
     await asked[0]?.answer(found(['93.184.216.34'], 4));
     expect(await dns.lookup('a.test', [4])).toMatchObject({ kind: 'addresses' });
+  });
+
+  test('and the timeout is forgotten with it', async () => {
+    const { ask, asked } = byHand();
+    const { dns, clock } = client(ask, { timeout: '2s', staleFor: '0s' });
+    void dns.lookup('a.test', [4]);
+    await clock.pass(2_000);
+    await asked[0]?.answer(found(['93.184.216.34'], 4, 1_000));
+    await clock.pass(1_000);
+    const again = dns.lookup('a.test', [4]);
+    await settle();
+    await asked[1]?.answer(found(['93.184.216.35'], 4));
+    expect(await again).toMatchObject({ addresses: ['93.184.216.35'] });
   });
 });
 
