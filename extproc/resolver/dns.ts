@@ -30,8 +30,10 @@ interface Known {
 interface Missing { readonly answer: Answer; readonly expires: number }
 interface Flight { readonly first: Promise<void> }
 
-// RFC 9520 section 3.2: failures are remembered, for 1 second to 5 minutes.
-const FAILURE_MS = 5_000;
+// RFC 9520 section 3.2: failures are remembered, for 1 second to 5 minutes. A name that nobody could reach yet is better tried soon;
+// one whose old addresses still serve can wait.
+const FAILURE_MS = 1_000;
+const STALE_RETRY_MS = 5_000;
 // RFC 8767 section 5: an answer from before is better than to wait longer than this.
 const STALE_AFTER_MS = 1_800;
 // A family that failed is asked for again after this, whatever the TTL of the other.
@@ -160,7 +162,7 @@ export class DnsClient {
         return;
       case 'timeout': case 'failed': {
         const known = this.#usable(key);
-        if (known !== undefined) known.refreshAt = now + FAILURE_MS;
+        if (known !== undefined) known.refreshAt = now + STALE_RETRY_MS;
         else this.#unknown.set(key, { answer: landed, expires: now + FAILURE_MS });
       }
     }

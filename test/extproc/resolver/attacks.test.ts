@@ -24,6 +24,12 @@ test('the corpus is one: at least 60 hosts, no host twice', () => {
   expect(new Set(attacks.map(({ host }) => host)).size).toBe(attacks.length);
 });
 
+test('what stands in the table of Envoy Gateway is what its patterns do', () => {
+  const guard = /^(127\.0\.0\.1|localhost|localhost\.localdomain|ip6-localhost|ip6-loopback|::1|\[::1\])(:[0-9]+)?$/;
+  expect(attacks.filter(({ host, eg }) => guard.test(host) !== (eg === 'refuses'))).toEqual([]);
+  expect(attacks.filter(({ eg }) => eg === 'passes').length).toBeGreaterThan(60);
+});
+
 describe('is refused, and nothing is dialled', () => {
   test.each(attacks)('$host ($resolves): $reason $detail', async ({ host, resolves, reason, detail }) => {
     const name = host.replace(/:[0-9]+$/, '').toLowerCase();

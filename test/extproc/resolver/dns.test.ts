@@ -157,11 +157,11 @@ describe('what is remembered', () => {
     expect(ask.asked.length).toBe(4);
   });
 
-  test('a failure, for five seconds', async () => {
+  test('a failure, for a second', async () => {
     let asked = 0;
     const { dns, clock } = client(async () => { asked++; return { kind: 'failed', code: 'ESERVFAIL' }; });
     await dns.lookup('a.test', [4]);
-    await clock.pass(4_999);
+    await clock.pass(999);
     expect(await dns.lookup('a.test', [4])).toEqual({ kind: 'failed', code: 'ESERVFAIL' });
     expect(asked).toBe(1);
     await clock.pass(1);

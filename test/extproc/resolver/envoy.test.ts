@@ -19,7 +19,7 @@ import { OWN, attacks } from '../../cases/resolver-attacks.ts';
 import { EnvoyProcess } from '../../envoy/envoy-process.ts';
 import { exchange } from '../../up/raw.ts';
 import { resolverBootstrap } from './envoy-bootstrap.ts';
-import { NameServer, type Row } from './name-server.ts';
+import { NameServer, type Reply, type Row } from './name-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'resolver-'));
 const authority = issueCertificate('test authority', { authority: true });
@@ -63,17 +63,18 @@ beforeAll(async () => {
 
   const resolver = new Resolver({ world: realWorld, own: () => new Set(OWN) });
   const processor = resolverProcessor(resolver);
-  const policy = (id: string, tls: boolean, addresses: object) => processor.policies.add(id, new Secret(JSON.stringify({
-    policy: { addresses, ports: { allow: [{ port: 1, endPort: 65_535 }] }, dns: { servers: [names.address], hostsFile: '', minTtl: '1ms', negativeTtl: '1ms' } }, tls,
+  const policy = (id: string, tls: boolean, addresses: object, timeout = '3s') => processor.policies.add(id, new Secret(JSON.stringify({
+    policy: { addresses, ports: { allow: [{ port: 1, endPort: 65_535 }] }, dns: { servers: [names.address], hostsFile: '', minTtl: '1ms', negativeTtl: '1ms', timeout } }, tls,
   })));
   policy('closed', false, {});
   policy('second', false, { allow: ['127.0.0.2'] });
   policy('open', false, { allow: ['Loopback'] });
+  policy('hasty', false, { allow: ['Loopback'] }, '300ms');
   policy('secure', true, { allow: ['Loopback'] });
   const socket = join(folder, 'service', 'socket');
   service = new ExtProcServer({ processors: [processor], world: realWorld, log: { warn: () => undefined }, registry: new Registry() });
   await service.listen({ kind: 'unix', path: socket });
-  envoy = await EnvoyProcess.start(resolverBootstrap({ socket, plain: ['closed', 'second', 'open', 'unknown'], tls: ['secure'], authority: authority.certificate }));
+  envoy = await EnvoyProcess.start(resolverBootstrap({ socket, plain: ['closed', 'second', 'open', 'hasty', 'unknown'], tls: ['secure'], authority: authority.certificate }));
   edge = await envoy.address('edge');
 });
 afterAll(async () => {
@@ -143,6 +144,62 @@ test('what a filter saw fail is not dialled again: filter state reaches the reso
   expect((await get('open', `pair.test:${port}`)).status).toBe(200);
   expect((await get('open', `pair.test:${port}`, `x-failed: 127.0.0.5:${port}\r\n`)).status).toBe(200);
   expect(reached.map(({ at }) => at)).toEqual(['127.0.0.5', '127.0.0.6']);
+});
+
+test('an IPv6 literal is dialled as one', async () => {
+  expect(await get('open', `[::1]:${port}`)).toMatchObject({ status: 200 });
+  expect(reached).toEqual([{ at: '::1', host: `[::1]:${port}` }]);
+});
+
+describe('a name server that', () => {
+  const troubles: readonly (Reply & { readonly name: string; readonly first: { readonly status: number; readonly details: string } })[] = [
+    { name: 'says nothing', silent: true, first: { status: 504, details: 'gatewright_resolver_dns_timeout' } },
+    { name: 'fails', code: 2, first: { status: 502, details: 'gatewright_resolver_dns_failed' } },
+    { name: 'refuses', code: 5, first: { status: 502, details: 'gatewright_resolver_dns_failed' } },
+    { name: 'talks nonsense', garbage: true, first: { status: 502, details: 'gatewright_resolver_dns_failed' } },
+    { name: 'answers under another id', wrongId: true, records: [{ type: 'A', ttl: 0, value: '127.0.0.1' }], first: { status: 504, details: 'gatewright_resolver_dns_timeout' } },
+  ];
+  test.each(troubles)('$name: names in use go on, a new one is told why not', async ({ name, first, ...reply }) => {
+    const known = `known-${name.replaceAll(' ', '-')}.test`;
+    answers[known] = ['127.0.0.1'];
+    expect((await get('hasty', `${known}:${port}`)).status).toBe(200);
+    const zone = names.zone;
+    names.zone = () => reply;
+    try {
+      const statuses = await Promise.all(Array.from({ length: 40 }, async () => (await get('hasty', `${known}:${port}`)).status));
+      expect(new Set(statuses)).toEqual(new Set([200]));
+      expect(await get('hasty', `new-${name.replaceAll(' ', '-')}.test:${port}`)).toMatchObject(first);
+    } finally { names.zone = zone; }
+  });
+
+  test('answers with a thousand records, mostly of places that are not for clients: one that is, is dialled', async () => {
+    const zone = names.zone;
+    names.zone = ({ type }) => ({ truncate: true, records: type === 'A' ? rows(['10.0.0.1', '169.254.169.254', '127.0.0.2', ...Array.from({ length: 997 }, (_, i) => `10.1.${i >> 8}.${i & 255}`)], 'A') : [] });
+    try { expect((await get('second', `many.test:${port}`)).status).toBe(200); } finally { names.zone = zone; }
+    expect(reached.map(({ at }) => at)).toEqual(['127.0.0.2']);
+  });
+
+  test('flaps, under load: every answer is 200 or says why, and names in use go on', async () => {
+    const zone = names.zone;
+    let turn = 0;
+    names.zone = (question) => turn++ % 3 === 0 ? { code: 2 } : turn % 7 === 0 ? { silent: true } : zone(question);
+    answers['steady.test'] = ['127.0.0.1'];
+    while ((await get('hasty', `steady.test:${port}`)).status !== 200) await new Promise((resolve) => { setTimeout(resolve, 100); });
+    for (let i = 0; i < 20; i++) answers[`flap${i}.test`] = ['127.0.0.1'];
+    const steady: number[] = [];
+    const others: (string | undefined)[] = [];
+    try {
+      await Promise.all(Array.from({ length: 10 }, async (_, client) => {
+        for (let i = 0; i < 20; i++) {
+          steady.push((await get('hasty', `steady.test:${port}`)).status);
+          const { status, details } = await get('hasty', `flap${(client + i) % 20}.test:${port}`);
+          if (status !== 200) others.push(details);
+        }
+      }));
+    } finally { names.zone = zone; }
+    expect(new Set(steady)).toEqual(new Set([200]));
+    expect(others.filter((details) => details?.startsWith('gatewright_resolver_dns_') !== true)).toEqual([]);
+  });
 });
 
 describe('TLS', () => {
