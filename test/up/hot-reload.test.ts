@@ -247,7 +247,7 @@ describe('files that change under fire', () => {
 
   test('all the while the other routes were served as before', async () => {
     await bystanders.stop();
-    expect(bystanders.count('open')).toBeGreaterThan(100);
+    expect(bystanders.count('open')).toBeGreaterThan(20);
     expect([bystanders.statuses('open'), bystanders.statuses('protected')]).toEqual([[200], [200]]);
   });
 });
