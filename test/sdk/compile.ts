@@ -5,13 +5,16 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from 'no
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
-const sdk = join(root, 'proxy-wasm-as/assembly');
+/** What fixtures import. */
+const imported = ['proxy-wasm-as/assembly', 'filters'];
 
 /** Path of the wasm of test/sdk/fixtures/<name>.ts. */
 export function compileFilter(name: string): string {
   const source = join(import.meta.dirname, 'fixtures', `${name}.ts`);
   const hash = createHash('sha256').update(readFileSync(source));
-  for (const file of readdirSync(sdk, { recursive: true, encoding: 'utf8' }).sort()) if (file.endsWith('.ts')) hash.update(readFileSync(join(sdk, file)));
+  for (const folder of imported) {
+    for (const file of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort()) if (file.endsWith('.ts')) hash.update(readFileSync(join(root, folder, file)));
+  }
   const folder = join(root, 'node_modules/.cache/sdk-fixtures');
   const wasm = join(folder, `${name}-${hash.digest('hex').slice(0, 32)}.wasm`);
   if (existsSync(wasm)) return wasm;
