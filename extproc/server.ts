@@ -1,7 +1,7 @@
 // Serves processors to Envoy: gRPC on a Unix socket that nobody else can reach, or on TCP with certificates on both sides. There is no third way.
 
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
-import { type Http2SecureServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, constants, createSecureServer, createServer } from 'node:http2';
+import { type Http2SecureServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, createSecureServer, createServer } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
@@ -35,6 +35,11 @@ const MAX_SOCKET_PATH_BYTES = 107;
 /** What a message has besides headers or a body: attributes, forwarded metadata. */
 const MESSAGE_ROOM = 256 * 1024;
 
+/** RFC 9113, 6.8: GOAWAY, no error, and a last stream that is none: "the server … SHOULD send an initial GOAWAY frame with the last stream identifier set to 2^31-1". */
+const SHUTDOWN_NOTICE = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+/** Milliseconds without a new stream. */
+const QUIET = 1000;
+
 const http2Options = {
   // Envoy ends every ext_proc stream with a reset, thousands a second. Node's guard against reset floods would close the connection after some 1,000
   // and fail all requests on it. Whoever can connect here is our Envoy.
@@ -45,13 +50,22 @@ const http2Options = {
   settings: { maxConcurrentStreams: 10_000, initialWindowSize: 256 * 1024 },
 };
 
+interface Connection {
+  /** If it is not a TLS one. */
+  readonly socket: Socket | undefined;
+  /** Streams so far. */
+  opened: number;
+}
+
 export class ExtProcServer {
   readonly health = new Health();
   readonly observer: Observer;
   readonly #processors: ReadonlyMap<string, AnyProcessor>;
   readonly #only: AnyProcessor | undefined;
   readonly #world: World;
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sessions = new Map<ServerHttp2Session, Connection>();
+  /** The socket of the session that Node is about to make of it. */
+  #arriving: Socket | undefined;
   readonly #maxMessageBytes: number;
   #server: Http2Server | Http2SecureServer | undefined;
   #socketPath: string | undefined;
@@ -87,6 +101,7 @@ export class ExtProcServer {
   /** Ready for `adopt`, without an address of its own. Without certificates: for the connections of a Unix socket. */
   prepare(certificates: Certificates | undefined): void {
     const server = certificates === undefined ? createServer(http2Options) : createSecureServer({ ...http2Options, ...tls(certificates), requestCert: true, rejectUnauthorized: true, allowHTTP1: false });
+    if (certificates === undefined) server.prependListener('connection', (socket: Socket) => { this.#arriving = socket; });
     server.on('session', (session: ServerHttp2Session) => this.#join(session));
     server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#accept(stream, headers));
     // A peer that vanishes, or shows no certificate of ours, is no trouble of ours.
@@ -114,8 +129,8 @@ export class ExtProcServer {
     this.#draining = true;
     this.health.ready = false;
     const closed = this.#stopListening();
-    for (const session of this.#sessions) this.#sendAway(session);
-    const giveUp = this.#world.after(patience, () => { for (const session of this.#sessions) session.destroy(); });
+    for (const [session, connection] of this.#sessions) this.#sendAway(session, connection);
+    const giveUp = this.#world.after(patience, () => { for (const session of this.#sessions.keys()) session.destroy(); });
     await closed;
     giveUp();
     await this.#leave();
@@ -125,7 +140,7 @@ export class ExtProcServer {
   async stop(): Promise<void> {
     this.#draining = true;
     const closed = this.#stopListening();
-    for (const session of this.#sessions) session.destroy();
+    for (const session of this.#sessions.keys()) session.destroy();
     await closed;
     await this.#leave();
   }
@@ -135,7 +150,7 @@ export class ExtProcServer {
       if (this.#server?.listening === true) this.#server.close(() => resolve());
       else resolve();
     });
-    while (this.#sessions.size > 0) await Promise.all([...this.#sessions].map((session) => new Promise<void>((resolve) => { session.once('close', resolve); })));
+    while (this.#sessions.size > 0) await Promise.all([...this.#sessions.keys()].map((session) => new Promise<void>((resolve) => { session.once('close', resolve); })));
   }
 
   async #leave(): Promise<void> {
@@ -144,29 +159,44 @@ export class ExtProcServer {
   }
 
   #join(session: ServerHttp2Session): void {
-    this.#sessions.add(session);
+    const connection: Connection = { socket: this.#arriving, opened: 0 };
+    this.#arriving = undefined;
+    this.#sessions.set(session, connection);
     session.on('error', () => {}); // 'close' follows
     session.once('close', () => this.#sessions.delete(session));
-    if (this.#draining) this.#sendAway(session);
+    if (this.#draining) this.#sendAway(session, connection);
   }
 
   /**
-   * A GOAWAY that still names no last stream, then a ping. When its answer is here, Envoy has read the GOAWAY, and every stream that it had opened before
-   * has come in: only then is the door shut. One GOAWAY alone would refuse the streams that were on their way.
+   * A GOAWAY that names no last stream yet, then a ping. When its answer is here, Envoy has read the GOAWAY, and every stream that it had opened before has
+   * come in: only then is the door shut. After `session.goaway()` nghttp2 would drop those streams without a word, so the notice is written here. TLS does
+   * not allow that: there the door is shut when nobody has come for a while, which needs an Envoy that stays away from who is not ready (health checks, EDS).
    */
-  #sendAway(session: ServerHttp2Session): void {
+  #sendAway(session: ServerHttp2Session, connection: Connection): void {
     if (session.destroyed) return;
-    session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
     const shut = (): void => {
       this.health.endWatches();
       if (!session.closed) session.close();
     };
+    if (connection.socket === undefined) { this.#whenQuiet(session, connection, shut); return; }
+    connection.socket.write(SHUTDOWN_NOTICE);
     if (!session.ping(shut)) shut();
+  }
+
+  #whenQuiet(session: ServerHttp2Session, connection: Connection, then: () => void): void {
+    const { opened } = connection;
+    this.#world.after(QUIET, () => {
+      if (session.destroyed) return;
+      if (connection.opened === opened) then();
+      else this.#whenQuiet(session, connection, then);
+    });
   }
 
   #accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     stream.on('error', () => {}); // 'close' follows
     const path = headers[':path'];
+    const connection = this.#sessions.get(stream.session as ServerHttp2Session);
+    if (connection !== undefined) connection.opened++;
     if (Health.serves(path)) { this.health.accept(stream, path as string); return; }
     const call = new Call(stream);
     if (path !== METHOD) { call.fail(status.unimplemented, 'unknown method'); return; }

@@ -30,6 +30,8 @@ interface Worker {
   readonly slot: number;
   /** Has all policies, and takes connections. */
   ready: boolean;
+  /** Ends because it was told to; its successor has been called already. */
+  leaving: boolean;
   connections: number;
   readonly exited: Promise<void>;
 }
@@ -77,11 +79,14 @@ export class WorkerPool {
       listeners.push(listener);
     }
     const pool = new WorkerPool(options, listeners, slots.map((path, i) => path ?? (listeners[i]?.address() as AddressInfo).port));
-    await Promise.all(Array.from({ length: workers }, (_, slot) => pool.#spawn(slot)));
+    try { await Promise.all(Array.from({ length: workers }, (_, slot) => pool.#spawn(slot))); } catch (error) {
+      await pool.drain(0);
+      throw error;
+    }
     return pool;
   }
 
-  /** Resolves when every worker has the policy. Rejects, and none uses it, when it cannot be read. */
+  /** Resolves when every worker has the policy, those that start later included. Rejects when it cannot be read. */
   async add(processor: string, id: string, document: Secret): Promise<void> {
     await Promise.all(this.#alive().map((worker) => this.#ask(worker, { kind: 'add', processor, id, document: document.reveal() })));
     const known = this.#policies.get(processor) ?? new Map<string, Secret>();
@@ -106,7 +111,8 @@ export class WorkerPool {
   /** No request fails that comes before this; then the workers are gone. */
   async drain(patience: number): Promise<void> {
     this.#stopping = true;
-    await Promise.all(this.#listeners.map((listener) => new Promise((resolve) => { listener.close(resolve); })));
+    // Not waited for: it would ask the workers, dead ones too, about every connection that they have been given.
+    for (const listener of this.#listeners) listener.close();
     for (const worker of this.#workers) this.#tell(worker, { kind: 'drain', patience });
     const giveUp = this.#options.world.after(patience + 1000, () => { for (const { process } of this.#workers) process.kill('SIGKILL'); });
     await Promise.all([...this.#workers].map(({ exited }) => exited));
@@ -134,18 +140,17 @@ export class WorkerPool {
     const { script, arguments: rest = [], address, log, world } = this.#options;
     const child = fork(script, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const exited = new Promise<void>((resolve) => { child.once('exit', () => resolve()); });
-    const worker: Worker = { process: child, slot, ready: false, connections: 0, exited };
+    const worker: Worker = { process: child, slot, ready: false, leaving: false, connections: 0, exited };
     this.#workers.add(worker);
     child.on('message', (message: FromWorker) => this.#heard(worker, message));
     child.on('error', () => {}); // 'exit' follows
     void exited.then(() => {
-      const wasReady = worker.ready;
       worker.ready = false;
       this.#workers.delete(worker);
-      for (const [id, question] of this.#waiting) if (question.worker === worker) { this.#waiting.delete(id); question.reject(new Error('the worker is gone')); }
-      if (this.#stopping) return;
-      log.warn({ pid: child.pid, code: child.exitCode, signal: child.signalCode }, wasReady ? 'an ext_proc worker died; another takes its place' : 'an ext_proc worker ended; another takes its place');
-      world.after(wasReady ? RESPAWN_AFTER : 0, () => { if (!this.#stopping) void this.#spawn(slot).catch(() => {}); });
+      for (const [id, question] of this.#waiting) if (question.worker === worker) { this.#waiting.delete(id); question.reject(new Error('an ext_proc worker is gone')); }
+      if (this.#stopping || worker.leaving) return;
+      log.warn({ pid: child.pid, code: child.exitCode, signal: child.signalCode }, 'an ext_proc worker died; another takes its place');
+      world.after(RESPAWN_AFTER, () => this.#respawn(slot));
     });
     const certificates = address.kind === 'tcp' ? address.certificates : undefined;
     await this.#ask(worker, { kind: 'begin', ...(certificates && { certificates: { key: String(certificates.key), cert: String(certificates.cert), ca: String(certificates.ca) } }) });
@@ -160,6 +165,11 @@ export class WorkerPool {
     for (const [socket, own] of homeless) this.#place(socket, own);
   }
 
+  /** That it dies, too, is seen and heard where workers exit. */
+  #respawn(slot: number): void {
+    if (!this.#stopping) this.#spawn(slot).catch(() => {});
+  }
+
   #documents(): [processor: string, id: string, document: Secret][] {
     return [...this.#policies].flatMap(([processor, known]) => [...known].map(([id, document]): [string, string, Secret] => [processor, id, document]));
   }
@@ -169,7 +179,9 @@ export class WorkerPool {
       case 'closed': worker.connections--; return;
       case 'leaving':
         worker.ready = false;
+        worker.leaving = true;
         this.#tell(worker, { kind: 'drain', patience: message.patience });
+        this.#respawn(worker.slot);
         return;
       case 'done': {
         const question = this.#waiting.get(message.question);
