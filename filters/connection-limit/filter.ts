@@ -2,8 +2,9 @@
 import { LogLevel } from "../../proxy-wasm-as/assembly/abi";
 import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
-import { RootContext, StreamContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
-import { log } from "../../proxy-wasm-as/assembly/host";
+import { RootContext, StreamContext, connectionOf, registerRoot, requestOf } from "../../proxy-wasm-as/assembly/context";
+import { proxy_on_new_connection as onNewConnection, proxy_on_request_headers as onRequestHeaders } from "../../proxy-wasm-as/assembly/exports";
+import { closeConnection, log, respond } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { Timers } from "../../proxy-wasm-as/assembly/timers";
 import { LimitReader } from "./config";
@@ -13,8 +14,22 @@ import { LimitedRequest, Requests, RequestsByRoute, RequestsByRule } from "./req
 
 export {
   proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick,
-  proxy_on_new_connection, proxy_on_downstream_data, proxy_on_request_headers, proxy_on_delete,
+  proxy_on_downstream_data, proxy_on_delete,
 } from "../../proxy-wasm-as/assembly/exports";
+
+const MISPLACED = utf8("gatewright_connection_limit_misplaced"), NOTHING = new ArrayBuffer(0);
+
+/** A network filter that was configured for requests is closed, and does not leave its clients waiting. */
+export function proxy_on_new_connection(id: u32): u32 {
+  if (connectionOf(id) == null) closeConnection();
+  return onNewConnection(id);
+}
+
+/** An HTTP filter that was configured for connections likewise. */
+export function proxy_on_request_headers(id: u32, count: u32, endOfStream: u32): u32 {
+  if (requestOf(id) == null) respond(500, MISPLACED, NOTHING, []);
+  return onRequestHeaders(id, count, endOfStream);
+}
 
 class LimitRoot extends RootContext {
   private timers: Timers = new Timers();

@@ -296,6 +296,14 @@ describe('a configuration', () => {
     expect(vm.logs).toEqual([{ level: 'error', message: `gatewright.connection_limit: configuration: ${problem}` }]);
   });
 
+  test('for the other kind of filter closes, and leaves nobody waiting', () => {
+    const network = Vm.load(WASM, { pluginConfiguration: '{"requests":{"source":"route"}}' });
+    expect(network.connection()).toMatchObject({ outcome: 'closed', toUpstream: '' });
+    const http = Vm.load(WASM, { pluginConfiguration: configuration([{ name: 'one', value: 1 }]) });
+    expect(http.request().response).toMatchObject({ status: 500, details: 'gatewright_connection_limit_misplaced' });
+    expect([network.dead, http.dead]).toEqual([false, false]);
+  });
+
   test('that is refused does not disturb the one in force', () => {
     const [vm] = workers([{ name: 'one', value: 1 }], { count: 1 }) as [Vm];
     expect(vm.update(configuration([{ name: 'one' }]))).toBe(false);
