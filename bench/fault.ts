@@ -18,6 +18,8 @@ function route(percentage: number): Json {
   const one: IrRoute = { name: 'ours', owners: [], match: { path: { kind: 'prefix', value: '/' }, headers: [], query: [] }, action: { kind: 'forward', shares: [] }, fault: { id: contentId(canonicalJson(policy)), policy } };
   return routeJson(one) as Json;
 }
+/** As in an Envoy of somebody else's: no policy to read from the route. */
+const configured = (percentage: number): Json => ({ ...wasm('gatewright.fault', 'fault', { rules: [{ match: {}, policy: { faults: [{ abort: { httpStatus: 503, percentage } }] } }] }), disabled: false });
 const ours = (): Json => wasm('gatewright.fault', 'fault', { source: 'route', stage: 'BeforeAuthorization' });
 
 /** 100 requests: none of 0 % is aborted, and of 50 % some are and some are not. */
@@ -40,6 +42,7 @@ export async function benchFault(): Promise<void> {
     'native fault, 0 %': scenario(listener([native(0)], plain), 0),
     'Rust twin, 0 %': scenario(listener([twin], route(0)), 0, 'empty wasm filter'),
     'ours, 0 %': scenario(listener([ours()], route(0)), 0, 'empty wasm filter'),
+    'ours by plugin configuration, 0 %': scenario(listener([configured(0)], plain), 0, 'empty wasm filter'),
     'native fault, 50 % aborted': scenario(listener([native(50)], plain), 50),
     'Rust twin, 50 % aborted': scenario(listener([twin], route(50)), 50, 'native fault, 50 % aborted'),
     'ours, 50 % aborted': scenario(listener([ours()], route(50)), 50, 'native fault, 50 % aborted'),
