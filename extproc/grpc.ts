@@ -51,7 +51,10 @@ export class Call implements Channel {
     if (stream.destroyed || stream.closed || stream.writableEnded) return false;
     if (!stream.headersSent) {
       stream.respond(responseHeaders, { waitForTrailers: true });
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(this.#code ?? status.ok) }));
+      stream.on('wantTrailers', () => {
+        stream.sendTrailers({ 'grpc-status': String(this.#code ?? status.ok) });
+        this.#leave();
+      });
     }
     return stream.write(frame);
   }
@@ -74,7 +77,17 @@ export class Call implements Channel {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed || stream.writableEnded) return;
     this.#code = code;
+    // What the other side may still want to say is of no use.
+    stream.removeAllListeners('data').resume();
     if (stream.headersSent) stream.end();
-    else stream.respond({ ...responseHeaders, 'grpc-status': String(code), 'grpc-message': encodeURIComponent(message) }, { endStream: true });
+    else {
+      stream.respond({ ...responseHeaders, 'grpc-status': String(code), 'grpc-message': encodeURIComponent(message) }, { endStream: true });
+      this.#leave();
+    }
+  }
+
+  /** Does not wait for the other side's end, once the status is on its way. */
+  #leave(): void {
+    setImmediate(() => { if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR); });
   }
 }

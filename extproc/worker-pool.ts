@@ -33,6 +33,8 @@ interface Worker {
   /** Ends because it was told to; its successor has been called already. */
   leaving: boolean;
   connections: number;
+  /** On their way to it. They are open here, too, until it has them: a worker that dies leaves no connection behind that nobody serves. */
+  readonly handed: Map<number, Socket>;
   readonly exited: Promise<void>;
 }
 
@@ -133,20 +135,23 @@ export class WorkerPool {
       return;
     }
     worker.connections++;
-    worker.process.send({ kind: 'connection' } satisfies ToWorker, socket, {}, (error) => { if (error) socket.destroy(); });
+    const number = this.#nextQuestion++;
+    worker.handed.set(number, socket);
+    worker.process.send({ kind: 'connection', number } satisfies ToWorker, socket, { keepOpen: true }, () => {});
   }
 
   async #spawn(slot: number): Promise<void> {
     const { script, arguments: rest = [], address, log, world } = this.#options;
     const child = fork(script, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const exited = new Promise<void>((resolve) => { child.once('exit', () => resolve()); });
-    const worker: Worker = { process: child, slot, ready: false, leaving: false, connections: 0, exited };
+    const worker: Worker = { process: child, slot, ready: false, leaving: false, connections: 0, handed: new Map(), exited };
     this.#workers.add(worker);
     child.on('message', (message: FromWorker) => this.#heard(worker, message));
     child.on('error', () => {}); // 'exit' follows
     void exited.then(() => {
       worker.ready = false;
       this.#workers.delete(worker);
+      for (const socket of worker.handed.values()) this.#place(socket, slot);
       for (const [id, question] of this.#waiting) if (question.worker === worker) { this.#waiting.delete(id); question.reject(new Error('an ext_proc worker is gone')); }
       if (this.#stopping || worker.leaving) return;
       log.warn({ pid: child.pid, code: child.exitCode, signal: child.signalCode }, 'an ext_proc worker died; another takes its place');
@@ -176,6 +181,10 @@ export class WorkerPool {
 
   #heard(worker: Worker, message: FromWorker): void {
     switch (message.kind) {
+      case 'adopted':
+        worker.handed.get(message.number)?.destroy();
+        worker.handed.delete(message.number);
+        return;
       case 'closed': worker.connections--; return;
       case 'leaving':
         worker.ready = false;

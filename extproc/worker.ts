@@ -9,12 +9,13 @@ export type ToWorker =
   | { readonly kind: 'begin'; readonly certificates?: Certificates }
   | { readonly kind: 'add'; readonly processor: string; readonly id: string; readonly document: string }
   | { readonly kind: 'retain'; readonly processor: string; readonly ids: readonly string[] }
-  | { readonly kind: 'connection' }
+  | { readonly kind: 'connection'; readonly number: number }
   | { readonly kind: 'metrics' }
   | { readonly kind: 'drain'; readonly patience: number };
 
 export type FromWorker =
   | { readonly kind: 'done'; readonly question: number; readonly value?: unknown; readonly problem?: string }
+  | { readonly kind: 'adopted'; readonly number: number }
   | { readonly kind: 'closed' }
   /** Sends no more connections, please; `drain` is the answer, and nothing comes after it. */
   | { readonly kind: 'leaving'; readonly patience: number };
@@ -40,9 +41,13 @@ export function serveAsWorker(options: ServerOptions): ExtProcServer {
   };
   process.on('message', (message: ToWorker & { question?: number }, socket: Socket | undefined) => {
     if (message.kind === 'connection') {
-      if (socket === undefined) return;
-      socket.once('close', () => send({ kind: 'closed' }));
-      server.adopt(socket);
+      // It may have closed on the way.
+      if (socket === undefined) send({ kind: 'closed' });
+      else {
+        socket.once('close', () => send({ kind: 'closed' }));
+        server.adopt(socket);
+      }
+      send({ kind: 'adopted', number: message.number });
       return;
     }
     const { question } = message;

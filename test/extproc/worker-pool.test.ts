@@ -1,0 +1,111 @@
+// Several processes on one address: where connections go, and that policies are there before them.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectSocket } from 'node:net';
+import type { ClientHttp2Session } from 'node:http2';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { issueCertificate } from '../../examples/certificate.ts';
+import { type Address } from '../../extproc/server.ts';
+import { METHOD } from '../../extproc/wire-request.ts';
+import { WorkerPool } from '../../extproc/worker-pool.ts';
+import { realWorld } from '../../extproc/world.ts';
+import { Secret } from '../../policy/secret.ts';
+import { ProcessingRequestSchema, ProcessingResponseSchema } from '../../proto/envoy/service/ext_proc/v3/external_processor_pb.js';
+import { GrpcCall, session, turnedAway } from './grpc-client.ts';
+
+const script = join(import.meta.dirname, 'pool-worker.ts');
+const folder = mkdtempSync(join(tmpdir(), 'gw-pool-'));
+const headers = toBinary(ProcessingRequestSchema, create(ProcessingRequestSchema, { request: { case: 'requestHeaders', value: {} } }));
+const start = (address: Address, workers = 2): Promise<WorkerPool> => WorkerPool.start({ script, workers, address, log: pino({ level: 'silent' }), world: realWorld });
+const reach = (endpoint: string | number): Promise<ClientHttp2Session> => session('http://localhost', { createConnection: () => connectSocket(String(endpoint)) });
+
+/** Which process answers on this connection; else why not. */
+async function asked(client: ClientHttp2Session, policy = 'policy-1'): Promise<string> {
+  const bytes = await new GrpcCall(client, METHOD, { 'gatewright-policy': policy }).say(headers).message();
+  if (bytes === undefined) return 'gone';
+  const { response } = fromBinary(ProcessingResponseSchema, bytes);
+  if (response.case === 'immediateResponse') return response.value.details;
+  const header = response.case === 'requestHeaders' ? response.value.response?.headerMutation?.setHeaders[0]?.header : undefined;
+  return Buffer.from(header?.rawValue ?? []).toString();
+}
+
+let pool: WorkerPool;
+beforeAll(async () => {
+  pool = await start({ kind: 'unix', path: join(folder, 's') });
+  await pool.add('gate', 'policy-1', new Secret('{"clientSecret":"hunter2"}'));
+});
+afterAll(async () => {
+  await pool.drain(1000);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('each socket leads to a process of its own', async () => {
+  const clients = await Promise.all(pool.endpoints.map(reach));
+  const pids = await Promise.all(clients.map((client) => asked(client)));
+  expect(new Set(pids)).toEqual(new Set(pool.pids.map(String)));
+  for (const client of clients) client.destroy();
+});
+
+test('a policy that is added is everywhere; one that is not wanted any more goes', async () => {
+  const clients = await Promise.all(pool.endpoints.map(reach));
+  await pool.add('gate', 'policy-2', new Secret('{}'));
+  for (const client of clients) expect(await asked(client, 'policy-2')).toMatch(/^\d+$/);
+  pool.retain('gate', new Set(['policy-1']));
+  for (const client of clients) await expect.poll(() => asked(client, 'policy-2')).toBe('gatewright_policy_unknown');
+  for (const client of clients) client.destroy();
+});
+
+test('a policy that cannot be read is refused, without a word of it', async () => {
+  await expect(pool.add('gate', 'policy-3', new Secret('{"clientSecret":"hunter2"'))).rejects.toThrow(/^add failed: Error$/);
+});
+
+test('when a process dies its socket goes on: by another at once, by its successor later', async () => {
+  const [endpoint = ''] = pool.endpoints;
+  const first = await reach(endpoint);
+  const victim = Number(await asked(first));
+  const gone = new Promise((resolve) => { first.once('close', resolve); });
+  process.kill(victim, 'SIGKILL');
+  await gone;
+  await expect.poll(async () => { const client = await reach(endpoint); const pid = await asked(client); client.destroy(); return Number(pid); }, { timeout: 20_000 }).not.toBe(victim);
+  await expect.poll(() => pool.pids.length, { timeout: 20_000 }).toBe(2);
+  const own = await reach(endpoint);
+  const other = await reach(pool.endpoints[1] ?? '');
+  expect(new Set([await asked(own), await asked(other)])).toEqual(new Set(pool.pids.map(String)));
+  own.destroy();
+  other.destroy();
+});
+
+test('metrics are those of all processes together', async () => {
+  const text = await pool.metrics();
+  expect(text).toMatch(/^gatewright_extproc_messages_total\{processor="gate",phase="request_headers",outcome="pass",reason=""\} [1-9]/m);
+  expect(text).not.toContain('hunter2');
+});
+
+test('after the drain nothing is left', async () => {
+  const short = await start({ kind: 'unix', path: join(folder, 'short', 's') });
+  const pids = short.pids;
+  await short.drain(1000);
+  expect([...short.endpoints.map((path) => existsSync(String(path))), ...pids.map((pid) => existsSync(`/proc/${pid}`))]).toEqual([false, false, false, false]);
+});
+
+test('over TCP the processes share one port, with certificates on both sides', async () => {
+  const authority = issueCertificate('ours', { authority: true });
+  const [own, envoy] = [issueCertificate('service', { names: ['localhost'], issuer: authority }), issueCertificate('envoy', { issuer: authority })];
+  const secure = await start({ kind: 'tcp', host: '127.0.0.1', port: 0, certificates: { key: own.key, cert: own.certificate, ca: authority.certificate } });
+  try {
+    await secure.add('gate', 'policy-1', new Secret('{}'));
+    const clients = [];
+    for (let i = 0; i < 2; i++) clients.push(await session(`https://localhost:${secure.endpoints[0]}`, { ca: authority.certificate, key: envoy.key, cert: envoy.certificate }));
+    expect(new Set(await Promise.all(clients.map((client) => asked(client))))).toEqual(new Set(secure.pids.map(String)));
+    for (const client of clients) client.destroy();
+    await turnedAway(Number(secure.endpoints[0]), { ca: authority.certificate });
+  } finally { await secure.drain(500); }
+  await expect(start({ kind: 'tcp', host: '127.0.0.1', port: 0 } as unknown as Address)).rejects.toThrow('certificates');
+});
+
+test('a script that does not start is an error, not a loop', { timeout: 60_000 }, async () => {
+  await expect(WorkerPool.start({ script: join(folder, 'none.ts'), workers: 1, address: { kind: 'unix', path: join(folder, 'none', 's') }, log: pino({ level: 'silent' }), world: realWorld })).rejects.toThrow('gone');
+});
