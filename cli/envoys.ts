@@ -24,6 +24,7 @@ export interface EnvoysOptions {
   readonly address: string;
   readonly wasm: WasmModules;
   readonly caFile: string;
+  readonly extprocSocketPaths: readonly string[];
   readonly log: Logger;
   /** An Envoy that died is back, its admin interface on another port. */
   readonly restarted: () => void;
@@ -116,8 +117,8 @@ export class Envoys {
     if (this.#runners.has(id)) return;
     const folder = join(this.#options.folder, String(this.#started++));
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { envoy, concurrency, log, restarted } = this.#options;
-    const runner = new EnvoyRunner({ envoy, folder, concurrency, restarted, bootstrap: bootstrap({ nodeId: id, xdsSocketPath: this.#socket }), log: (line) => log.warn({ envoy: id }, line) });
+    const { envoy, concurrency, extprocSocketPaths, log, restarted } = this.#options;
+    const runner = new EnvoyRunner({ envoy, folder, concurrency, restarted, bootstrap: bootstrap({ nodeId: id, xdsSocketPath: this.#socket, extprocSocketPaths }), log: (line) => log.warn({ envoy: id }, line) });
     this.#runners.set(id, runner);
     await runner.start();
   }

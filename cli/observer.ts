@@ -7,11 +7,14 @@ import type { Applied } from '../controller-glue/controller.ts';
 export class Observer {
   readonly #registry = new Registry();
   readonly #server: Server;
+  readonly #more: () => Promise<string>;
   #state: Applied | undefined;
   readonly #generation: Gauge;
   readonly #problems: Gauge;
 
-  private constructor() {
+  /** `more`: metrics of others, in Prometheus' text form. */
+  private constructor(more: () => Promise<string>) {
+    this.#more = more;
     collectDefaultMetrics({ register: this.#registry });
     const gauge = (name: string, help: string): Gauge => new Gauge({ name, help, registers: [this.#registry] });
     this.#generation = gauge('gatewright_generation', 'States that have been in force so far');
@@ -23,8 +26,8 @@ export class Observer {
     });
   }
 
-  static async start(): Promise<Observer> {
-    const observer = new Observer();
+  static async start(more: () => Promise<string>): Promise<Observer> {
+    const observer = new Observer(more);
     await new Promise<void>((resolve, reject) => observer.#server.once('error', reject).listen(0, '127.0.0.1', resolve));
     return observer;
   }
@@ -44,7 +47,7 @@ export class Observer {
 
   async #page(url: string): Promise<{ readonly type: string; readonly body: string } | undefined> {
     const json = (value: unknown): { type: string; body: string } => ({ type: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` });
-    if (url === '/metrics') return { type: this.#registry.contentType, body: await this.#registry.metrics() };
+    if (url === '/metrics') return { type: this.#registry.contentType, body: `${await this.#registry.metrics()}\n${await this.#more()}` };
     if (url === '/status') return json(this.#state?.statuses ?? []);
     if (url === '/problems') return json(this.#state?.problems ?? []);
     return undefined;

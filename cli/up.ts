@@ -7,6 +7,7 @@ import { type Applied, Controller } from '../controller-glue/controller.ts';
 import type { Ir } from '../controller-glue/ir.ts';
 import { type Sourced, FileSource } from '../controller-glue/sources/files.ts';
 import { EchoBackends } from './echo.ts';
+import { Extproc } from './extproc.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { existing } from './inputs.ts';
 import { releaseMemoryWhenIdle } from './idle-memory.ts';
@@ -54,9 +55,11 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     const envoy = await findEnvoy({ explicit: options.envoy, env, progress: (line) => log.info(line) });
     const folder = mkdtempSync(join(tmpdir(), 'gatewright-'));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: wasmModules(), caFile: systemCaFile(env), log, restarted: () => inTurn(writeReady) });
+    const extproc = new Extproc({ folder: join(folder, 'extproc'), workers: Math.max(1, options.concurrency), log });
+    cleanups.push(() => extproc.stop());
+    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: wasmModules(), caFile: systemCaFile(env), extprocSocketPaths: extproc.socketPaths, log, restarted: () => inTurn(writeReady) });
     cleanups.push(() => envoys.stop());
-    const observer = await Observer.start();
+    const observer = await Observer.start(() => extproc.metrics());
     cleanups.push(() => observer.stop());
     cleanups.push(() => source.close());                             // the first to end: nothing new is started from here on
 
@@ -83,7 +86,12 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     const inTurn = (show: () => void | Promise<void>): void => { showing = showing.then(show).catch((error: unknown) => log.error(error, 'writing the state failed')); };
     const controller = new Controller({
       settings: { portOffset: options.portOffset, address: options.address },
-      publish: (ir) => envoys.publish(ir),
+      publish: async (ir) => {
+        await extproc.prepare(ir);
+        const refusal = await envoys.publish(ir);
+        if (refusal === undefined) extproc.settle(ir);
+        return refusal;
+      },
       validate: (ir) => envoys.validate(ir),
       portsTaken: (ir) => envoys.portsTaken(ir),
       onApplied: (state) => inTurn(() => applied(state)),

@@ -2,7 +2,9 @@
 import type { Condition } from './condition.ts';
 import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limit.ts';
 import type { Fault } from '../policy/fault.ts';
-import type { Ir, IrAction, IrCertificate, IrClientAuthority, IrCluster, IrHttpLimits, IrJwt, IrMatch, ObjectRef } from './ir.ts';
+import type { ResolverPolicy } from '../policy/resolver.ts';
+import type { Ir, IrAction, IrCertificate, IrAuthority, IrCluster, IrHttpLimits, IrJwt, IrMatch, ObjectRef } from './ir.ts';
+import type { BackendSpec } from './kinds/backend.ts';
 import type { BackendTrafficPolicySpec, CircuitBreaker } from './kinds/backend-traffic-policy.ts';
 import type { ClientTrafficPolicySpec } from './kinds/client-traffic-policy.ts';
 import type { ConcurrencyPolicySpec } from './kinds/concurrency-policy.ts';
@@ -11,6 +13,7 @@ import type { FaultPolicySpec } from './kinds/fault-policy.ts';
 import type { Listener } from './kinds/gateway.ts';
 import type { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import type { HttpRouteSpec, ParentRef } from './kinds/http-route.ts';
+import type { ResolverPolicySpec } from './kinds/resolver-policy.ts';
 import type { SecurityPolicySpec } from './kinds/security-policy.ts';
 import type { UnsupportedPolicySpec } from './kinds/unsupported-policy.ts';
 import type { Lookup } from './lookup.ts';
@@ -36,6 +39,8 @@ export interface Draft {
   readonly classes: DraftClass[];
   readonly gateways: DraftGateway[];
   readonly routes: DraftRoute[];
+  /** By namespace/name. */
+  readonly backends: Map<string, DraftBackend>;
   /** Every cluster that something may use, by name. */
   readonly clusters: Map<string, IrCluster>;
   /** Key sets by id, as canonical JSON. */
@@ -53,6 +58,10 @@ export interface Draft {
 }
 
 export interface DraftClass { readonly resource: Resource<GatewayClassSpec>; readonly accepted: boolean; readonly conditions: readonly Condition[] }
+
+export type DraftBackend =
+  | { readonly kind: 'accepted'; readonly resource: Resource<BackendSpec>; readonly cluster: IrCluster & { readonly kind: 'dynamic' } }
+  | { readonly kind: 'refused'; readonly resource: Resource<BackendSpec>; readonly why: 'disabled' | 'invalid'; readonly message: string };
 
 export interface DraftGateway {
   readonly resource: Resource<GatewaySpec>;
@@ -106,6 +115,7 @@ export interface PolicyKinds {
   readonly SecurityPolicy: { readonly spec: SecurityPolicySpec; readonly effect: SecurityEffect };
   readonly BackendTrafficPolicy: { readonly spec: BackendTrafficPolicySpec; readonly effect: BackendTrafficEffect };
   readonly FaultPolicy: { readonly spec: FaultPolicySpec; readonly effect: FaultEffect };
+  readonly ResolverPolicy: { readonly spec: ResolverPolicySpec; readonly effect: ResolverPolicy };
   readonly ConcurrencyPolicy: { readonly spec: ConcurrencyPolicySpec; readonly effect: ConcurrencyPolicy };
   readonly ClientTrafficPolicy: { readonly spec: ClientTrafficPolicySpec; readonly effect: ClientTrafficEffect };
   readonly ConnectionLimitPolicy: { readonly spec: ConnectionLimitPolicySpec; readonly effect: ConnectionLimitEffect };
@@ -137,7 +147,7 @@ export interface FaultEffect { readonly name: string; readonly faults: readonly 
 export interface ClientTrafficEffect {
   readonly limits: readonly ListenerLimit[];
   readonly http: IrHttpLimits;
-  readonly clientValidation?: { readonly authority: IrClientAuthority; readonly optional: boolean };
+  readonly clientValidation?: { readonly authority: IrAuthority; readonly optional: boolean };
   /** Of the port: its listeners cannot differ in these. */
   readonly port: PortSettings;
 }

@@ -3,6 +3,7 @@
 import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limit.ts';
 import type { FaultPolicy } from '../policy/fault.ts';
 import type { JwtPolicy } from '../policy/jwt.ts';
+import type { ResolverRoute } from '../policy/resolver.ts';
 import type { Secret } from '../policy/secret.ts';
 import type { Reason } from './reason.ts';
 
@@ -19,7 +20,7 @@ export interface IrGateway {
   readonly routeTables: readonly IrRouteTable[];
   readonly clusters: readonly IrCluster[];
   readonly certificates: readonly IrCertificate[];
-  readonly clientAuthorities: readonly IrClientAuthority[];
+  readonly clientAuthorities: readonly IrAuthority[];
 }
 
 /** One bound port. Listeners of a Gateway that share a port are chains (HTTPS) or virtual hosts (HTTP) of one. */
@@ -51,8 +52,8 @@ export interface IrHttpLimits { readonly maxConnectionMs?: number; readonly maxR
 
 export interface IrCertificate { readonly name: string; readonly certificate: string; readonly key: Secret }
 
-/** Certificates (PEM) of which one must have signed a client's. */
-export interface IrClientAuthority { readonly name: string; readonly certificates: string }
+/** Certificates (PEM) of which one must have signed what the other side shows. */
+export interface IrAuthority { readonly name: string; readonly certificates: string }
 
 export interface IrRouteTable { readonly name: string; readonly virtualHosts: readonly IrVirtualHost[] }
 
@@ -74,6 +75,8 @@ export interface IrRoute {
   /** After it: what asks for claims. */
   readonly faultAfter?: IrFault;
   readonly concurrency?: IrConcurrency;
+  /** On every route to a dynamic cluster: what says where its requests go. */
+  readonly resolver?: IrResolver;
 }
 
 export interface IrMatch {
@@ -98,14 +101,32 @@ export type IrShare =
 /** A policy by its content: the id is what the guard demands as the verdict. */
 export interface IrJwt { readonly id: string; readonly policy: JwtPolicy }
 export interface IrFault { readonly id: string; readonly policy: FaultPolicy }
+export interface IrResolver { readonly id: string; readonly policy: ResolverRoute }
 export interface IrConcurrency { readonly id: string; readonly policy: ConcurrencyPolicy }
 
 export type IrCluster =
   /** `service`: what the endpoints are known by; clusters of one Service share them. */
   | { readonly kind: 'endpoints'; readonly name: string; readonly service: string; readonly protocol: 'http1' | 'h2c'; readonly endpoints: readonly IrEndpoint[]; readonly limits?: IrClusterLimits }
   /** A host by name (a key set's), over TLS verified by chain and name; without TLS only on loopback. */
-  | { readonly kind: 'host'; readonly name: string; readonly host: string; readonly port: number; readonly tls: boolean };
+  | { readonly kind: 'host'; readonly name: string; readonly host: string; readonly port: number; readonly tls: boolean }
+  /** The address that the resolver found for the request, and no other. */
+  | { readonly kind: 'dynamic'; readonly name: string; readonly protocol: 'http1' | 'http2' | 'alpn'; readonly tls?: IrUpstreamTls; readonly limits?: IrClusterLimits };
 export interface IrEndpoint { readonly address: string; readonly port: number }
+
+/** Verified always, by chain and by name. */
+export interface IrUpstreamTls {
+  /** Absent: those of the system. */
+  readonly authority?: IrAuthority;
+  /** Shown to hosts that ask for one. */
+  readonly certificate?: IrCertificate;
+  /** Whose certificate it must be; absent: that of the request's host. */
+  readonly sni?: string;
+  readonly minVersion?: '1.0' | '1.1' | '1.2' | '1.3';
+  readonly maxVersion?: '1.0' | '1.1' | '1.2' | '1.3';
+  readonly ciphers?: readonly string[];
+  readonly ecdhCurves?: readonly string[];
+  readonly signatureAlgorithms?: readonly string[];
+}
 
 /** What is absent is Envoy's default, but for retries at one time: those are 1024 everywhere. */
 export interface IrClusterLimits {

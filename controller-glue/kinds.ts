@@ -1,5 +1,6 @@
 // Every kind we know, in one table. A kind that is not here is unknown: an error in our groups, a warning elsewhere.
 import { z } from 'zod';
+import { BackendSpec } from './kinds/backend.ts';
 import { BackendTrafficPolicySpec } from './kinds/backend-traffic-policy.ts';
 import { ClientTrafficPolicySpec } from './kinds/client-traffic-policy.ts';
 import { ConcurrencyPolicySpec } from './kinds/concurrency-policy.ts';
@@ -11,6 +12,7 @@ import { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import { HttpRouteSpec } from './kinds/http-route.ts';
 import { ignored } from './kinds/not-supported.ts';
 import { ReferenceGrantSpec } from './kinds/reference-grant.ts';
+import { ResolverPolicySpec } from './kinds/resolver-policy.ts';
 import { SecurityPolicySpec } from './kinds/security-policy.ts';
 import { EndpointSliceBody, ServiceSpec } from './kinds/service.ts';
 import { UnsupportedPolicySpec, UnsupportedSpec } from './kinds/unsupported-policy.ts';
@@ -68,12 +70,13 @@ export const kinds: readonly Kind[] = [
   policy(ENVOY_GATEWAY, 'ClientTrafficPolicy', 'clientTrafficPolicies', ClientTrafficPolicySpec),
   policy(GATEWRIGHT, 'FaultPolicy', 'faultPolicies', FaultPolicySpec),
   policy(GATEWRIGHT, 'ConcurrencyPolicy', 'concurrencyPolicies', ConcurrencyPolicySpec),
+  policy(GATEWRIGHT, 'ResolverPolicy', 'resolverPolicies', ResolverPolicySpec),
   policy(GATEWRIGHT, 'ConnectionLimitPolicy', 'connectionLimitPolicies', ConnectionLimitPolicySpec),
+  policy(ENVOY_GATEWAY, 'Backend', 'backends', BackendSpec),
   { group: ENVOY_GATEWAY, kind: 'EnvoyGateway', versions: ['v1alpha1'], list: 'envoyGateways', body: EnvoyGatewayBody, hasSpec: false, scope: 'namespace', unknownFields: 'error' },
   unsupportedPolicy(ENVOY_GATEWAY, 'EnvoyExtensionPolicy'),
   unsupportedPolicy(ENVOY_GATEWAY, 'EnvoyPatchPolicy'),
   unsupportedPolicy(GATEWAY_API, 'BackendTLSPolicy', ['v1', 'v1alpha3']),
-  unsupported(ENVOY_GATEWAY, 'Backend', ['v1alpha1'], 'what a route sends to it answers 500'),
   unsupported(ENVOY_GATEWAY, 'EnvoyProxy', ['v1alpha1'], 'a GatewayClass or Gateway that refers to it is not accepted'),
   unsupported(ENVOY_GATEWAY, 'HTTPRouteFilter', ['v1alpha1'], 'a rule that refers to it answers 500'),
   unsupported(GATEWAY_API, 'GRPCRoute', ['v1'], 'it is not served'),

@@ -5,6 +5,7 @@ import { clientTrafficEffect } from './effects/client-traffic-policy.ts';
 import { concurrencyEffect } from './effects/concurrency-policy.ts';
 import { connectionLimitEffect } from './effects/connection-limit-policy.ts';
 import { faultEffect } from './effects/fault-policy.ts';
+import { resolverEffect } from './effects/resolver-policy.ts';
 import { securityEffect } from './effects/security-policy.ts';
 import type { Fault } from './problem-at.ts';
 import type { Resource, Resources } from './resources.ts';
@@ -31,6 +32,7 @@ export const policyKinds: { readonly [Kind in PolicyKind]: Row<Kind> } = {
   BackendTrafficPolicy: { resources: ({ backendTrafficPolicies }) => backendTrafficPolicies, effect: backendTrafficEffect, words: wordsFor('BackendTrafficPolicy', 'backendTrafficPolicies') },
   FaultPolicy: { resources: ({ faultPolicies }) => faultPolicies, effect: faultEffect, words: wordsFor('FaultPolicy', 'faultPolicies') },
   ConcurrencyPolicy: { resources: ({ concurrencyPolicies }) => concurrencyPolicies, effect: concurrencyEffect, words: wordsFor('ConcurrencyPolicy', 'concurrencyPolicies') },
+  ResolverPolicy: { resources: ({ resolverPolicies }) => resolverPolicies, effect: resolverEffect, words: wordsFor('ResolverPolicy', 'resolverPolicies') },
   ClientTrafficPolicy: { resources: ({ clientTrafficPolicies }) => clientTrafficPolicies, effect: clientTrafficEffect, words: wordsForListeners('ClientTrafficPolicy', 'ClientTrafficPolicies') },
   ConnectionLimitPolicy: { resources: ({ connectionLimitPolicies }) => connectionLimitPolicies, effect: connectionLimitEffect, words: wordsForListeners('ConnectionLimitPolicy', 'ConnectionLimitPolicies') },
 };

@@ -13,6 +13,8 @@ export type Reason =
   | 'gatewright_backend_not_permitted'
   /** It is of a kind that we do not send to, or its own document is at fault. */
   | 'gatewright_backend_invalid'
+  /** A Backend, while extensionApis.enableBackend does not say that there may be any. */
+  | 'gatewright_backend_disabled'
   /** The rule names no backend, or all have weight 0. */
   | 'gatewright_no_backends'
   /** HTTPS: the host belongs to another listener than the one the connection was made to (RFC 9110, 15.5.20). */

@@ -1,5 +1,6 @@
 // What the user wrote: checked and typed, and otherwise left as it was. The one input of translate.
 import type { ObjectRef } from './ir.ts';
+import type { BackendSpec } from './kinds/backend.ts';
 import type { BackendTrafficPolicySpec } from './kinds/backend-traffic-policy.ts';
 import type { ClientTrafficPolicySpec } from './kinds/client-traffic-policy.ts';
 import type { ConcurrencyPolicySpec } from './kinds/concurrency-policy.ts';
@@ -10,6 +11,7 @@ import type { FaultPolicySpec } from './kinds/fault-policy.ts';
 import type { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import type { HttpRouteSpec } from './kinds/http-route.ts';
 import type { ReferenceGrantSpec } from './kinds/reference-grant.ts';
+import type { ResolverPolicySpec } from './kinds/resolver-policy.ts';
 import type { SecurityPolicySpec } from './kinds/security-policy.ts';
 import type { EndpointSliceBody, ServiceSpec } from './kinds/service.ts';
 import type { UnsupportedPolicySpec, UnsupportedSpec } from './kinds/unsupported-policy.ts';
@@ -59,8 +61,10 @@ export interface Resources {
   readonly backendTrafficPolicies: readonly Resource<BackendTrafficPolicySpec>[];
   readonly faultPolicies: readonly Resource<FaultPolicySpec>[];
   readonly concurrencyPolicies: readonly Resource<ConcurrencyPolicySpec>[];
+  readonly resolverPolicies: readonly Resource<ResolverPolicySpec>[];
   readonly clientTrafficPolicies: readonly Resource<ClientTrafficPolicySpec>[];
   readonly connectionLimitPolicies: readonly Resource<ConnectionLimitPolicySpec>[];
+  readonly backends: readonly Resource<BackendSpec>[];
   readonly envoyGateways: readonly Resource<EnvoyGatewayBody>[];
   readonly unsupportedPolicies: readonly Resource<UnsupportedPolicySpec>[];
   readonly unsupported: readonly Resource<UnsupportedSpec>[];
@@ -68,7 +72,8 @@ export interface Resources {
 
 export const noResources: Resources = {
   gatewayClasses: [], gateways: [], httpRoutes: [], referenceGrants: [], services: [], endpointSlices: [], configMaps: [], secrets: [], namespaces: [],
-  securityPolicies: [], backendTrafficPolicies: [], faultPolicies: [], concurrencyPolicies: [], clientTrafficPolicies: [], connectionLimitPolicies: [], envoyGateways: [], unsupportedPolicies: [], unsupported: [],
+  securityPolicies: [], backendTrafficPolicies: [], faultPolicies: [], concurrencyPolicies: [], resolverPolicies: [], clientTrafficPolicies: [], connectionLimitPolicies: [], backends: [],
+  envoyGateways: [], unsupportedPolicies: [], unsupported: [],
 };
 
 /** A resource with the list it belongs to. */

@@ -13,6 +13,7 @@ import { attachPolicies } from './steps/attach-policies.ts';
 import { bindPorts } from './steps/bind-ports.ts';
 import { buildTables } from './steps/build-tables.ts';
 import { closeUnsupported } from './steps/close-unsupported.ts';
+import { readBackends } from './steps/read-backends.ts';
 import { readPolicies } from './steps/read-policies.ts';
 import { reportRefusals } from './steps/report-refusals.ts';
 import { settleListeners } from './steps/settle-listeners.ts';
@@ -32,6 +33,7 @@ const steps: readonly Step[] = [
   acceptClasses,
   acceptGateways,
   bindPorts,
+  readBackends,
   acceptRoutes,
   readPolicies,
   attachPolicies,
@@ -54,7 +56,7 @@ export function translate(resources: Resources, options: Partial<Settings> = {})
       unavailable: options.unavailable ?? new Map(),
     },
     resources, find: lookup(resources),
-    classes: [], gateways: [], routes: [], clusters: new Map(), keySets: new Map(), policies: byKind<Draft['policies']>(() => []), attached: byKind<Attached>(() => new Map()), closed: new Map(),
+    classes: [], gateways: [], routes: [], backends: new Map(), clusters: new Map(), keySets: new Map(), policies: byKind<Draft['policies']>(() => []), attached: byKind<Attached>(() => new Map()), closed: new Map(),
     unsupported: [], problems: [], statuses: [], ir: { gateways: [] },
   };
   for (const step of steps) step(draft);

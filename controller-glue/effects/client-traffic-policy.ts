@@ -1,7 +1,7 @@
 // What a ClientTrafficPolicy makes of the listeners it decides for.
 import { ListenerLimit } from '../../policy/connection-limit.ts';
 import { parseDuration } from '../../policy/duration.ts';
-import { clientAuthority } from '../client-authority.ts';
+import { authority as readAuthority } from '../authority.ts';
 import type { ClientTrafficEffect, Draft } from '../draft.ts';
 import type { IrHttpLimits } from '../ir.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy.ts';
@@ -14,7 +14,9 @@ type ConnectionLimit = NonNullable<NonNullable<ClientTrafficPolicySpec['connecti
 export function clientTrafficEffect({ spec: { connection, tls }, metadata }: Resource<ClientTrafficPolicySpec>, { find }: Draft, say: (fault: Fault) => void): ClientTrafficEffect {
   const bufferLimitBytes = connection?.bufferLimit === undefined ? null : parseBytes(connection.bufferLimit);
   const validation = tls?.clientValidation;
-  const authority = validation === undefined ? null : clientAuthority(validation.caCertificateRefs, metadata, find, say);
+  const authority = validation === undefined ? null : readAuthority(validation.caCertificateRefs, {
+    name: `client-ca/${metadata.namespace}/${metadata.name}`, kind: 'ClientTrafficPolicy', namespace: metadata.namespace, at: 'spec.tls.clientValidation.caCertificateRefs',
+  }, find, say);
   return {
     limits: limits(connection?.connectionLimit),
     http: httpLimits(connection?.connectionLimit),

@@ -1,6 +1,6 @@
 // What the policies on connections make of one port and of one filter chain on it.
 import type { Draft, DraftListener, PortSettings } from '../draft.ts';
-import type { IrChain, IrClientAuthority, IrListener } from '../ir.ts';
+import type { IrChain, IrAuthority, IrListener } from '../ir.ts';
 import { compare } from '../lookup.ts';
 import { applied, deciding, listenerPlaces } from './deciding.ts';
 
@@ -36,7 +36,7 @@ export function maxStreamMs(listener: DraftListener, draft: Draft): number | und
 }
 
 /** The authorities that these listeners verify clients by, each once. */
-export function clientAuthorities(listeners: readonly DraftListener[], draft: Draft): IrClientAuthority[] {
+export function clientAuthorities(listeners: readonly DraftListener[], draft: Draft): IrAuthority[] {
   const found = listeners.filter(({ spec }) => spec.protocol === 'HTTPS').flatMap((listener) => traffic(listener, draft)?.clientValidation?.authority ?? []);
   return [...new Map(found.map((authority) => [authority.name, authority])).values()].sort((a, b) => compare(a.name, b.name));
 }

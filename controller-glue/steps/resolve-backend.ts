@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { Draft } from '../draft.ts';
 import type { IrCluster, IrEndpoint, IrShare } from '../ir.ts';
-import { GATEWAY_API } from '../kinds.ts';
+import { ENVOY_GATEWAY, GATEWAY_API } from '../kinds.ts';
 import type { BackendRef, HttpRouteSpec } from '../kinds/http-route.ts';
 import type { EndpointSliceBody, ServiceSpec } from '../kinds/service.ts';
 import { compare } from '../lookup.ts';
@@ -20,12 +20,23 @@ export function resolveBackend(route: Resource<HttpRouteSpec>, ref: BackendRef, 
     draft.problems.push(problemAt(route, { path: at, message }));
     return { share: { reason, weight: ref.weight }, refused: { reason: condition, message } };
   };
-  if (ref.group !== '' || ref.kind !== 'Service') {
-    return refuse('gatewright_backend_invalid', 'InvalidKind', `Backend ref to ${ref.kind} ${namespace}/${ref.name}: only Service is supported`);
+  const isBackend = ref.group === ENVOY_GATEWAY && ref.kind === 'Backend';
+  if (!isBackend && (ref.group !== '' || ref.kind !== 'Service')) {
+    return refuse('gatewright_backend_invalid', 'InvalidKind', `Backend ref to ${ref.kind} ${namespace}/${ref.name}: only Service and Backend are supported`);
   }
   const from = { group: GATEWAY_API, kind: 'HTTPRoute', namespace: route.metadata.namespace };
-  if (!draft.find.granted(from, { group: '', kind: 'Service', namespace, name: ref.name })) {
-    return refuse('gatewright_backend_not_permitted', 'RefNotPermitted', `Backend ref to Service ${namespace}/${ref.name} not permitted by any ReferenceGrant.`);
+  if (!draft.find.granted(from, { group: ref.group, kind: ref.kind, namespace, name: ref.name })) {
+    return refuse('gatewright_backend_not_permitted', 'RefNotPermitted', `Backend ref to ${ref.kind} ${namespace}/${ref.name} not permitted by any ReferenceGrant.`);
+  }
+  if (isBackend) {
+    const backend = draft.backends.get(`${namespace}/${ref.name}`);
+    if (backend === undefined) return refuse('gatewright_backend_not_found', 'BackendNotFound', `Backend ${namespace}/${ref.name} not found`);
+    if (backend.kind === 'accepted') {
+      draft.clusters.set(backend.cluster.name, backend.cluster);
+      return { share: { cluster: backend.cluster.name, weight: ref.weight } };
+    }
+    return backend.why === 'disabled' ? refuse('gatewright_backend_disabled', 'UnsupportedValue', 'Backend is disabled in Envoy Gateway configuration')
+      : refuse('gatewright_backend_invalid', 'UnsupportedValue', `Backend ${namespace}/${ref.name} is not valid`);
   }
   if (ref.port === undefined) return refuse('gatewright_backend_invalid', 'PortNotSpecified', 'A valid port number corresponding to a port on the Service must be specified');
   const service = draft.find.service(namespace, ref.name);

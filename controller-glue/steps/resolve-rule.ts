@@ -19,6 +19,9 @@ export function resolveRule(resource: Resource<HttpRouteSpec>, rule: HttpRule, i
   const matches = (rule.matches.length === 0 ? [{ path: { type: 'PathPrefix' as const, value: '/' }, headers: [], queryParams: [] }] : rule.matches)
     .map((each, i) => match(each, `${at}.matches[${i}]`, fault, resource.refusal));
   const backends = rule.backendRefs.map((ref, i) => resolveBackend(resource, ref, `${at}.backendRefs[${i}]`, draft));
+  // EG: it takes the whole rule. A part of the requests could not be told from those that go elsewhere.
+  const dynamic = backends.findIndex(({ share }) => 'cluster' in share && draft.clusters.get(share.cluster)?.kind === 'dynamic');
+  if (dynamic !== -1 && rule.backendRefs.length > 1) fault(`${at}.backendRefs[${dynamic}]`, 'a Backend of type DynamicResolver must be the only backendRef of its rule');
   const unresolved = backends.flatMap((backend) => (backend.refused === undefined ? [] : [backend.refused]));
   return { index, name: rule.name, matches, invalid, unresolved, action: invalid.length > 0 ? { kind: 'respond', status: 500, reason: 'gatewright_route_invalid' } : action(backends, rule) };
 }

@@ -3,17 +3,17 @@ import type { ClusterSettings } from '../draft.ts';
 import type { IrAction, IrCluster, IrClusterLimits } from '../ir.ts';
 import type { CircuitBreaker } from '../kinds/backend-traffic-policy.ts';
 
-type Endpoints = IrCluster & { readonly kind: 'endpoints' };
+type Limited = IrCluster & { readonly kind: 'endpoints' | 'dynamic' };
 
-export interface RuleClusters { readonly action: IrAction; readonly clusters: readonly Endpoints[] }
+export interface RuleClusters { readonly action: IrAction; readonly clusters: readonly Limited[] }
 
 /** `rule` says whose clusters they are. The names hold no setting: a change of settings is a change of the same clusters, and touches no route. */
 export function ruleClusters(action: IrAction, rule: string, settings: ClusterSettings, clusters: ReadonlyMap<string, IrCluster>): RuleClusters {
   if (action.kind !== 'forward') return { action, clusters: [] };
-  const own: Endpoints[] = [];
+  const own: Limited[] = [];
   const shares = action.shares.map((share) => {
     const shared = 'cluster' in share ? clusters.get(share.cluster) : undefined;
-    if (shared?.kind !== 'endpoints') return share;
+    if (shared === undefined || shared.kind === 'host') return share;
     const cluster = { ...shared, name: `${shared.name}@${rule}`, limits: limits(settings, shared.protocol) };
     own.push(cluster);
     return { ...share, cluster: cluster.name };
@@ -21,7 +21,7 @@ export function ruleClusters(action: IrAction, rule: string, settings: ClusterSe
   return { action: { ...action, shares }, clusters: own };
 }
 
-function limits({ circuitBreaker = {}, ...times }: ClusterSettings, protocol: Endpoints['protocol']): IrClusterLimits {
+function limits({ circuitBreaker = {}, ...times }: ClusterSettings, protocol: Limited['protocol']): IrClusterLimits {
   const { maxConnections, maxParallelRequests, maxParallelRetries, maxRequestsPerConnection, perEndpoint, retryBudget } = circuitBreaker;
   const all = {
     maxConnections,
@@ -41,8 +41,8 @@ function limits({ circuitBreaker = {}, ...times }: ClusterSettings, protocol: En
  * ever. So as many may wait as there may be requests (HTTP/1.1: as connections, each request has one); those that find more at work than maxParallelRequests
  * once they have a connection are refused then.
  */
-function maxPendingRequests({ maxConnections = 1024, maxParallelRequests = 1024, maxPendingRequests: wanted }: CircuitBreaker, protocol: Endpoints['protocol']): number | undefined {
+function maxPendingRequests({ maxConnections = 1024, maxParallelRequests = 1024, maxPendingRequests: wanted }: CircuitBreaker, protocol: Limited['protocol']): number | undefined {
   if (wanted !== 0) return wanted;
   // Envoy makes one connection even where none is allowed.
-  return protocol === 'h2c' ? maxParallelRequests : Math.min(maxParallelRequests, Math.max(1, maxConnections));
+  return protocol !== 'http1' ? maxParallelRequests : Math.min(maxParallelRequests, Math.max(1, maxConnections));
 }

@@ -8,6 +8,7 @@ import { applied, deciding, listenerPlaces, rulePlaces } from './deciding.ts';
 import { maxStreamMs } from './listener-traffic.ts';
 import { ruleClusters } from './rule-clusters.ts';
 import { type RuleFilters, ruleFilters } from './rule-filters.ts';
+import { resolverOf } from './rule-resolver.ts';
 import { reportUnmet } from './unmet-policies.ts';
 
 /** A route with what it needs beside it: key sets by id, clusters of its own. */
@@ -28,7 +29,7 @@ export function irRoutes(route: DraftRoute, listener: DraftListener, draft: Draf
 interface Covered {
   readonly action: IrAction;
   readonly owners: readonly ObjectRef[];
-  readonly filters?: RuleFilters;
+  readonly filters?: RuleFilters & Pick<IrRoute, 'resolver'>;
   readonly keySets?: readonly string[];
   readonly clusters?: readonly IrCluster[];
 }
@@ -49,14 +50,15 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
   const traffic = applied(deciding('BackendTrafficPolicy', places, draft));
   const faults = deciding('FaultPolicy', places, draft);
   const concurrency = deciding('ConcurrencyPolicy', places, draft);
-  const { filters, unmet } = ruleFilters({ security, traffic, faults: applied(faults), concurrency: applied(concurrency) });
+  const { filters: own, unmet } = ruleFilters({ security, traffic, faults: applied(faults), concurrency: applied(concurrency) });
   if (unmet.length > 0) {
     reportUnmet(unmet, { FaultPolicy: faults, ConcurrencyPolicy: concurrency }, route, rule, draft);
     return closed('gatewright_policy_invalid', owners);
   }
+  const filters = { ...own, ...resolverOf(rule.action, places, draft) };
   // HTTPRoute's own timeout goes before the policy's (EG).
-  const own = filters.fault === undefined && filters.faultAfter === undefined ? undefined : maxStreamMs(listener, draft);
-  const timed = { ...(traffic?.requestTimeoutMs === undefined ? {} : { timeoutMs: traffic.requestTimeoutMs }), ...rule.action, ...(own === undefined ? {} : { maxStreamMs: own }) };
+  const longest = filters.fault === undefined && filters.faultAfter === undefined ? undefined : maxStreamMs(listener, draft);
+  const timed = { ...(traffic?.requestTimeoutMs === undefined ? {} : { timeoutMs: traffic.requestTimeoutMs }), ...rule.action, ...(longest === undefined ? {} : { maxStreamMs: longest }) };
   if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };
   return { ...ruleClusters(timed, clusterScope(route, rule, listener, places, draft), traffic.cluster, draft.clusters), owners, keySets, filters };
 }

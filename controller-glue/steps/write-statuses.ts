@@ -24,8 +24,9 @@ export function writeStatuses(draft: Draft): void {
   for (const route of draft.routes) add(route.resource, routeStatus(route, draft.settings.controllerName));
   // A policy for nothing of ours is another controller's to speak about.
   for (const { resource, ancestors } of [...Object.values(draft.policies).flat(), ...draft.unsupported]) if (ancestors.length > 0) add(resource, { ancestors });
-  for (const resource of draft.resources.unsupported) {
-    if (resource.ref.kind === 'Backend') add(resource, { conditions: [condition(resource, 'Accepted', false, 'Invalid', 'Backend is not supported yet; what a route sends to it answers 500')] });
+  for (const backend of draft.backends.values()) {
+    const accepted = backend.kind === 'accepted';
+    add(backend.resource, { conditions: [condition(backend.resource, 'Accepted', accepted, accepted ? 'Accepted' : 'Invalid', accepted ? 'The Backend was accepted' : backend.message)] });
   }
 }
 

@@ -1,10 +1,13 @@
 // What Envoy is started with: where its configuration comes from, and nothing that the configuration could say.
 import type { BootstrapJson } from '../../proto/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { ClusterJson } from '../../proto/envoy/config/cluster/v3/cluster_pb.js';
 import type { HttpProtocolOptionsJson } from '../../proto/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { any } from './any.ts';
 import { ads } from './config-source.ts';
 
 const XDS_CLUSTER = 'gatewright.xds';
+/** Where our ext_proc service answers. */
+export const EXTPROC_CLUSTER = 'gatewright.extproc';
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** Admin endpoints that only read. The others (quitquitquit, drain_listeners, runtime_modify, logging, cpuprofiler …) are refused. */
@@ -21,12 +24,14 @@ export interface BootstrapOptions {
   readonly nodeId: string;
   /** The Unix socket that our ADS server listens on, in a folder of mode 0700 (DESIGN 11). */
   readonly xdsSocketPath: string;
+  /** Those of the ext_proc service beside it, one for each of its processes. They need not be there yet. */
+  readonly extprocSocketPaths?: readonly string[];
   /** Open connections over all listeners beyond which new ones are refused; EG's number. */
   readonly maxConnections?: number;
 }
 
 /** For `envoy --config-path` as a .json file. Where the admin port ended up is written by `--admin-address-path`. */
-export function bootstrap({ nodeId, xdsSocketPath, maxConnections = 50_000 }: BootstrapOptions): BootstrapJson {
+export function bootstrap({ nodeId, xdsSocketPath, extprocSocketPaths = [], maxConnections = 50_000 }: BootstrapOptions): BootstrapJson {
   return {
     node: { id: nodeId, cluster: 'gatewright' },
     admin: {
@@ -41,7 +46,7 @@ export function bootstrap({ nodeId, xdsSocketPath, maxConnections = 50_000 }: Bo
       cdsConfig: ads,
     },
     staticResources: {
-      clusters: [{
+      clusters: [extprocCluster(extprocSocketPaths), {
         name: XDS_CLUSTER,
         type: 'STATIC',
         connectTimeout: '1s',
@@ -66,6 +71,21 @@ export function bootstrap({ nodeId, xdsSocketPath, maxConnections = 50_000 }: Bo
         name: 'envoy.resource_monitors.global_downstream_max_connections',
         typedConfig: any('envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig', { maxActiveDownstreamConnections: maxConnections }),
       }],
+    },
+  };
+}
+
+/** In the bootstrap, so that no listener ever waits for it. Without an endpoint, or while nobody answers there, what needs it is closed. */
+function extprocCluster(socketPaths: readonly string[]): ClusterJson {
+  return {
+    name: EXTPROC_CLUSTER,
+    type: 'STATIC',
+    connectTimeout: '1s',
+    loadAssignment: { clusterName: EXTPROC_CLUSTER, endpoints: [{ lbEndpoints: socketPaths.map((path) => ({ endpoint: { address: { pipe: { path } } } })) }] },
+    // A request waits here for as long as DNS takes: Envoy's 1024 would let slow names keep everybody else out.
+    circuitBreakers: { thresholds: [{ maxRequests: 10_000, maxPendingRequests: 10_000 }] },
+    typedExtensionProtocolOptions: {
+      [HTTP_OPTIONS]: any<HttpProtocolOptionsJson>(HTTP_OPTIONS, { explicitHttpConfig: { http2ProtocolOptions: { connectionKeepalive: { interval: '30s', timeout: '5s' } } } }),
     },
   };
 }

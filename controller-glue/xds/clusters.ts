@@ -1,4 +1,4 @@
-// Clusters and their endpoints: Services by EDS, hosts that keys come from by DNS over verified TLS.
+// Clusters and their endpoints: Services by EDS, hosts that keys come from by DNS over verified TLS, hosts of requests as the resolver says.
 import { isIP } from 'node:net';
 import type { CircuitBreakersJson } from '../../proto/envoy/config/cluster/v3/circuit_breaker_pb.js';
 import type { ClusterJson } from '../../proto/envoy/config/cluster/v3/cluster_pb.js';
@@ -8,10 +8,11 @@ import type { HttpProtocolOptionsJson } from '../../proto/envoy/extensions/upstr
 import type { IrCluster, IrClusterLimits, IrEndpoint } from '../ir.ts';
 import { any } from './any.ts';
 import { ads } from './config-source.ts';
+import { type DynamicCluster, dynamicCluster, dynamicHttp } from './dynamic-cluster.ts';
 
-/** `caFile`: the authorities that hosts of keys are verified by, as a file that Envoy can read. */
+/** `caFile`: the authorities that hosts are verified by, as a file that Envoy can read. */
 export function clusterJson(cluster: IrCluster, caFile: string): ClusterJson {
-  const limits: IrClusterLimits = cluster.kind === 'endpoints' ? cluster.limits ?? {} : {};
+  const limits: IrClusterLimits = cluster.kind === 'host' ? {} : cluster.limits ?? {};
   const common: ClusterJson = {
     name: cluster.name,
     connectTimeout: seconds(limits.connectTimeoutMs ?? 5_000),
@@ -19,6 +20,7 @@ export function clusterJson(cluster: IrCluster, caFile: string): ClusterJson {
     circuitBreakers: circuitBreakers(limits),
   };
   if (cluster.kind === 'host') return { ...common, ...hostCluster(cluster, caFile) };
+  if (cluster.kind === 'dynamic') return { ...common, ...dynamicCluster(cluster, caFile), ...httpOptions(cluster, limits) };
   return {
     ...common,
     type: 'EDS',
@@ -26,7 +28,7 @@ export function clusterJson(cluster: IrCluster, caFile: string): ClusterJson {
     lbPolicy: 'LEAST_REQUEST',
     commonLbConfig: { localityWeightedLbConfig: {} },
     ignoreHealthOnHostRemoval: true,
-    ...httpOptions(cluster.protocol, limits),
+    ...httpOptions(cluster, limits),
   };
 }
 
@@ -44,17 +46,17 @@ function circuitBreakers({ maxConnections, maxPendingRequests, maxRequests, maxR
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** Nothing where Envoy's defaults are meant: HTTP/1.1, an hour of idleness. */
-function httpOptions(protocol: 'http1' | 'h2c', { maxRequestsPerConnection, idleTimeoutMs, maxConnectionMs }: IrClusterLimits): Pick<ClusterJson, 'typedExtensionProtocolOptions'> {
+function httpOptions(cluster: DynamicCluster | IrCluster & { readonly kind: 'endpoints' }, { maxRequestsPerConnection, idleTimeoutMs, maxConnectionMs }: IrClusterLimits): Pick<ClusterJson, 'typedExtensionProtocolOptions'> {
   const common = present({
     maxRequestsPerConnection,
     idleTimeout: idleTimeoutMs === undefined ? undefined : seconds(idleTimeoutMs),
     maxConnectionDuration: maxConnectionMs === undefined ? undefined : seconds(maxConnectionMs),
   });
   const limited = Object.keys(common).length > 0;
-  if (protocol === 'http1' && !limited) return {};
+  if (cluster.kind === 'endpoints' && cluster.protocol === 'http1' && !limited) return {};
   const options: HttpProtocolOptionsJson = {
     ...(limited ? { commonHttpProtocolOptions: common } : {}),
-    explicitHttpConfig: protocol === 'h2c' ? { http2ProtocolOptions: {} } : { httpProtocolOptions: {} },
+    ...(cluster.kind === 'dynamic' ? dynamicHttp(cluster) : { explicitHttpConfig: cluster.protocol === 'h2c' ? { http2ProtocolOptions: {} } : { httpProtocolOptions: {} } }),
   };
   return { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: any<HttpProtocolOptionsJson>(HTTP_OPTIONS, options) } };
 }

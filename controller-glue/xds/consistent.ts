@@ -22,10 +22,12 @@ export function consistent({ listeners, routeTables, clusters }: IrGateway, snap
       for (const certificate of chain.certificates) needs(typeUrls.secret, certificate, `listener ${listener.name}`);
     }
   }
+  const dynamic = new Set(clusters.flatMap(({ kind, name }) => (kind === 'dynamic' ? [name] : [])));
   for (const { virtualHosts } of routeTables) {
     for (const { name: host, keySets, routes } of virtualHosts) {
-      for (const { name, action, jwt } of routes) {
+      for (const { name, action, jwt, resolver } of routes) {
         if (action.kind === 'forward') for (const share of action.shares) if ('cluster' in share) needs(typeUrls.cluster, share.cluster, `route ${name}`);
+        if (resolver === undefined && action.kind === 'forward' && action.shares.some((share) => 'cluster' in share && dynamic.has(share.cluster))) missing.push(`the resolver's policy, which route ${name} needs, is not there`);
         for (const { keys } of jwt?.policy.providers ?? []) {
           if ('remote' in keys) needs(typeUrls.cluster, keys.remote.cluster, `route ${name}`);
           if ('keySet' in keys && !Object.hasOwn(keySets, keys.keySet)) missing.push(`key set ${keys.keySet}, which route ${name} needs, is not in virtual host ${host}`);
@@ -33,6 +35,10 @@ export function consistent({ listeners, routeTables, clusters }: IrGateway, snap
       }
     }
   }
-  for (const cluster of clusters) if (cluster.kind === 'endpoints') needs(typeUrls.endpoint, cluster.service, `cluster ${cluster.name}`);
+  for (const cluster of clusters) {
+    if (cluster.kind === 'endpoints') needs(typeUrls.endpoint, cluster.service, `cluster ${cluster.name}`);
+    if (cluster.kind !== 'dynamic') continue;
+    for (const secret of [cluster.tls?.authority, cluster.tls?.certificate]) if (secret !== undefined) needs(typeUrls.secret, secret.name, `cluster ${cluster.name}`);
+  }
   return missing;
 }

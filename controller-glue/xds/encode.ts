@@ -9,6 +9,7 @@ import { ClusterLoadAssignmentSchema } from '../../proto/envoy/config/endpoint/v
 import { ListenerSchema } from '../../proto/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '../../proto/envoy/config/route/v3/route_pb.js';
 import { FilterConfigSchema, RouteSchema, VirtualHostSchema } from '../../proto/envoy/config/route/v3/route_components_pb.js';
+import { ExtProcPerRouteSchema, ExternalProcessorSchema } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
 import { RBACPerRouteSchema, RBACSchema } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RouterSchema } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { WasmSchema } from '../../proto/envoy/extensions/filters/http/wasm/v3/wasm_pb.js';
@@ -24,7 +25,7 @@ import { HttpProtocolOptionsSchema } from '../../proto/envoy/extensions/upstream
 const registry = createRegistry(
   StringValueSchema,
   ClusterSchema, TypedExtensionConfigSchema, ClusterLoadAssignmentSchema, ListenerSchema, RouteConfigurationSchema, FilterConfigSchema,
-  RouteSchema, VirtualHostSchema, RBACPerRouteSchema, RBACSchema, RouterSchema, WasmSchema, TlsInspectorSchema, HttpConnectionManagerSchema,
+  RouteSchema, VirtualHostSchema, ExtProcPerRouteSchema, ExternalProcessorSchema, RBACPerRouteSchema, RBACSchema, RouterSchema, WasmSchema, TlsInspectorSchema, HttpConnectionManagerSchema,
   SetFilterStateSchema, NetworkWasmSchema, SecretSchema, DownstreamTlsContextSchema, UpstreamTlsContextSchema, HttpProtocolOptionsSchema,
 );
 

@@ -1,11 +1,13 @@
 // The HTTP filter chain, in one place and in order, and the filters that Envoy fetches by ECDS.
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { TypedExtensionConfigJson } from '../../proto/envoy/config/core/v3/extension_pb.js';
+import type { ExternalProcessorJson } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
 import type { RBACJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { RouterJson } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
 import type { WasmJson } from '../../proto/envoy/extensions/filters/http/wasm/v3/wasm_pb.js';
 import type { HttpFilterJson } from '../../proto/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { any } from './any.ts';
+import { EXTPROC_CLUSTER } from './bootstrap.ts';
 import { ads } from './config-source.ts';
 
 export const WASM = 'envoy.extensions.filters.http.wasm.v3.Wasm';
@@ -13,6 +15,7 @@ export const FAULT = 'gatewright.fault';
 export const JWT = 'gatewright.jwt';
 export const FAULT_AFTER = 'gatewright.fault_after';
 export const CONCURRENCY = 'gatewright.concurrency';
+export const RESOLVER = 'gatewright.resolver';
 export const GUARD = 'gatewright.guard';
 
 /** The compiled filters, by name. */
@@ -35,8 +38,26 @@ const wasmFilters: readonly { readonly name: string; readonly module: keyof Wasm
   { name: CONCURRENCY, module: 'connectionLimit', configuration: { requests: { source: 'route' } } },
 ];
 
+/**
+ * The resolver: it is told the host of a request and nothing else of it, and may change that host's spelling and nothing else. What does not answer, or
+ * ends without an answer, lets nothing pass: an error is a 503, and the guard sees to the rest (DESIGN 9).
+ */
+const resolver: ExternalProcessorJson = {
+  grpcService: { envoyGrpc: { clusterName: EXTPROC_CLUSTER } },
+  processingMode: { requestHeaderMode: 'SEND', responseHeaderMode: 'SKIP' },
+  forwardRules: { allowedHeaders: { patterns: [{ exact: ':authority' }] } },
+  requestAttributes: ["filter_state['wasm.gatewright.resolver.failed']"],
+  // The processor itself gives up after 14 s.
+  messageTimeout: '15s',
+  mutationRules: { disallowAll: true, allowExpression: { regex: ':authority' }, disallowIsError: true },
+  routeCacheAction: 'RETAIN',
+  metadataOptions: { receivingNamespaces: { untyped: [RESOLVER] } },
+  statusOnError: { code: 'ServiceUnavailable' },
+};
+
 export const httpFilters: readonly HttpFilterJson[] = [
   ...wasmFilters.map(({ name }) => ({ name, disabled: true, configDiscovery: { configSource: ads, typeUrls: [`type.googleapis.com/${WASM}`] } })),
+  { name: RESOLVER, disabled: true, typedConfig: any<ExternalProcessorJson>('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', resolver) },
   { name: GUARD, typedConfig: any<RBACJson>('envoy.extensions.filters.http.rbac.v3.RBAC', {}) },
   { name: 'envoy.filters.http.router', typedConfig: any<RouterJson>('envoy.extensions.filters.http.router.v3.Router', { suppressEnvoyHeaders: true }) },
 ];

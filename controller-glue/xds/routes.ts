@@ -1,12 +1,14 @@
 // Route tables: matches, where requests go, and the policy that each route carries.
 import type { RouteConfigurationJson } from '../../proto/envoy/config/route/v3/route_pb.js';
 import type { HeaderMatcherJson, RouteActionJson, RouteJson, RouteMatchJson, VirtualHostJson } from '../../proto/envoy/config/route/v3/route_components_pb.js';
+import type { ExtProcPerRouteJson } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
+import type { PrincipalJson } from '../../proto/envoy/config/rbac/v3/rbac_pb.js';
 import type { RBACPerRouteJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { StringMatcherJson } from '../../proto/envoy/type/matcher/v3/string_pb.js';
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { IrAction, IrJwt, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueMatch, IrVirtualHost } from '../ir.ts';
 import { any } from './any.ts';
-import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT } from './extensions.ts';
+import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT, RESOLVER } from './extensions.ts';
 
 /** The namespace of our metadata; filters/jwt/policies.ts reads its string leaves. */
 const METADATA = 'gatewright';
@@ -44,15 +46,17 @@ export function routeJson(route: IrRoute): RouteJson {
   };
 }
 
-function perFilter({ action, jwt, fault, faultAfter, concurrency }: IrRoute): NonNullable<RouteJson['typedPerFilterConfig']> {
+function perFilter({ action, jwt, fault, faultAfter, concurrency, resolver }: IrRoute): NonNullable<RouteJson['typedPerFilterConfig']> {
   // Envoy gives a direct_response the details `direct_response` and no other: on a closed route the jwt filter answers before it, with the reason of the metadata.
   const closed = action.kind === 'respond' && action.status === 500;
+  const verdicts = verdictsOf(jwt, resolver);
   return {
     ...(fault === undefined ? {} : { [FAULT]: switchedOn }),
     ...(jwt === undefined && !closed ? {} : { [JWT]: switchedOn }),
     ...(faultAfter === undefined ? {} : { [FAULT_AFTER]: switchedOn }),
     ...(concurrency === undefined ? {} : { [CONCURRENCY]: switchedOn }),
-    ...(jwt === undefined ? {} : { [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(jwt.id)) }),
+    ...(resolver === undefined ? {} : { [RESOLVER]: any<ExtProcPerRouteJson>('envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute', asked('resolver', resolver.id)) }),
+    ...(verdicts.length === 0 ? {} : { [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(verdicts)) }),
   };
 }
 
@@ -73,9 +77,10 @@ function carried(key: string, policy: { readonly id: string; readonly policy: ob
   return policy === undefined ? {} : { [key]: policy.id, [`${key}_policy`]: canonicalJson(policy.policy) };
 }
 
-/** Does a fault hold this route's requests or answers up? */
+/** Does a fault hold this route's requests or answers up? What is only counted, or turned down to 0 %, does not. */
 function delays({ fault, faultAfter }: IrRoute): boolean {
-  return [fault, faultAfter].some((each) => each?.policy.faults.some(({ delay, response }) => delay !== undefined || response?.delay !== undefined) === true);
+  const happens = (delay: { readonly percentage: number } | undefined): boolean => delay !== undefined && delay.percentage > 0;
+  return [fault, faultAfter].some((each) => each?.policy.faults.some(({ dryRun, delay, response }) => !dryRun && (happens(delay) || happens(response?.delay))) === true);
 }
 
 function matchJson({ path, method, headers, query }: IrMatch): RouteMatchJson {
@@ -134,11 +139,29 @@ function claimHeaders({ policy }: IrJwt): Pick<RouteJson, 'requestHeadersToAdd' 
   };
 }
 
-/** DESIGN 4: the verdict must be this route's policy and no other, however the request came to be on this route. */
-function guard(id: string): RBACPerRouteJson {
-  return { rbac: { rules: { action: 'ALLOW', policies: { jwt: {
+/** Turns on a processor, and says by which policy it is to judge. Metadata of the gRPC call: no client can write it. */
+function asked(processor: string, policy: string): ExtProcPerRouteJson {
+  return { overrides: { grpcInitialMetadata: [{ key: 'gatewright-policy', value: policy }, { key: 'gatewright-processor', value: processor }] } };
+}
+
+/** A step that lets a request pass leaves the id of the policy that it judged by. */
+interface Verdict { readonly step: string; readonly principal: PrincipalJson }
+
+function verdictsOf(jwt: IrJwt | undefined, resolver: IrRoute['resolver']): Verdict[] {
+  return [
+    ...(jwt === undefined ? [] : [{ step: 'jwt', principal: { filterState: { key: `wasm.${JWT}`, stringMatch: { exact: jwt.id } } } }]),
+    ...(resolver === undefined ? [] : [{ step: 'resolver', principal: { sourcedMetadata: {
+      metadataMatcher: { filter: RESOLVER, path: [{ key: 'verdict' }], value: { stringMatch: { exact: resolver.id } } }, metadataSource: 'DYNAMIC' as const,
+    } } }]),
+  ];
+}
+
+/** DESIGN 4: every step of this route must have given its verdict, for this route's policy and no other, however the request came to be on this route. */
+function guard(verdicts: readonly Verdict[]): RBACPerRouteJson {
+  const principals = verdicts.map(({ principal }) => principal);
+  return { rbac: { rules: { action: 'ALLOW', policies: { [verdicts.map(({ step }) => step).join('_and_')]: {
     permissions: [{ any: true }],
-    principals: [{ filterState: { key: `wasm.${JWT}`, stringMatch: { exact: id } } }],
+    principals: principals.length === 1 ? principals : [{ andIds: { ids: principals } }],
   } } } } };
 }
 

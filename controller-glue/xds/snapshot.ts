@@ -8,7 +8,7 @@ import { NO_CODE, extensions } from './extensions.ts';
 import type { WasmModules } from './extensions.ts';
 import { listenerJson } from './listeners.ts';
 import { routeTableJson } from './routes.ts';
-import { clientAuthorityJson, redactedSecretJson, secretJson } from './secrets.ts';
+import { secretsJson } from './secrets.ts';
 
 /** One xDS resource. */
 export interface Resource {
@@ -23,7 +23,7 @@ export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, Resource>>;
 
 export interface SnapshotOptions {
   readonly wasm: WasmModules;
-  /** PEM file with the authorities that hosts of keys are verified by. */
+  /** PEM file with the authorities that hosts are verified by. */
   readonly caFile: string;
   /** Where listeners bind. */
   readonly address: string;
@@ -56,7 +56,7 @@ export function buildSnapshot(gateway: IrGateway, { wasm, caFile, address, cache
   const snapshot: Snapshot = new Map([
     resources(cluster, gateway.clusters.map((each) => clusterJson(each, caFile)), named, json(cluster)),
     resources(endpoint, endpointsJson(gateway.clusters), ({ clusterName = '' }) => clusterName, json(endpoint)),
-    resources(secret, [...gateway.certificates.map(secretJson), ...gateway.clientAuthorities.map(clientAuthorityJson)], named, json(secret)),
+    resources(secret, secretsJson(gateway, false), named, json(secret)),
     [extension, new Map([...httpFilters, ...ofConnections])],
     resources(listener, gateway.listeners.map((each) => listenerJson(each, address)), named, json(listener)),
     resources(route, gateway.routeTables, named, (table) => encodeRouteTable(table, cache)),
@@ -73,7 +73,7 @@ export function snapshotJson(gateway: IrGateway, { caFile, address }: Pick<Snaps
     routes: typed(typeUrls.route, gateway.routeTables.map(routeTableJson)),
     clusters: typed(typeUrls.cluster, gateway.clusters.map((each) => clusterJson(each, caFile))),
     endpoints: typed(typeUrls.endpoint, endpointsJson(gateway.clusters)),
-    secrets: typed(typeUrls.secret, [...gateway.certificates.map(redactedSecretJson), ...gateway.clientAuthorities.map(clientAuthorityJson)]),
+    secrets: typed(typeUrls.secret, secretsJson(gateway, true)),
     extensions: typed(typeUrls.extension, [...extensions(NO_CODE), ...connectionFilters(gateway.listeners, NO_CODE.connectionLimit)]),
   };
 }

@@ -7,14 +7,14 @@ import { connectionFilters } from './connection-filter.ts';
 import { extensions } from './extensions.ts';
 import { listenerJson } from './listeners.ts';
 import { routeTableJson } from './routes.ts';
-import { clientAuthorityJson, secretJson } from './secrets.ts';
+import { secretsJson } from './secrets.ts';
 import type { SnapshotOptions } from './snapshot.ts';
 
 /** Holds private keys as they are: whoever writes it down writes it where nobody else reads. */
 export function staticConfiguration(gateway: IrGateway, { wasm, caFile, address }: SnapshotOptions): JsonObject {
   const byName = (items: readonly object[], key = 'name'): Map<string, JsonObject> => new Map((items as JsonObject[]).map((item) => [String(item[key]), item]));
   const routes = byName(gateway.routeTables.map(routeTableJson));
-  const secrets = byName([...gateway.certificates.map(secretJson), ...gateway.clientAuthorities.map(clientAuthorityJson)]);
+  const secrets = byName(secretsJson(gateway, false));
   const filters = byName([...extensions(wasm), ...connectionFilters(gateway.listeners, wasm.connectionLimit)]);
   const endpoints = byName(endpointsJson(gateway.clusters), 'clusterName');
 
@@ -38,7 +38,7 @@ export function staticConfiguration(gateway: IrGateway, { wasm, caFile, address 
     ...base,
     staticResources: {
       listeners: gateway.listeners.map((listener) => inPlace(listenerJson(listener, address) as unknown as JsonObject)),
-      clusters: gateway.clusters.map((one) => cluster(clusterJson(one, caFile) as unknown as JsonObject)),
+      clusters: gateway.clusters.map((one) => cluster(inPlace(clusterJson(one, caFile) as unknown as JsonObject) as JsonObject)),
     },
   };
 }

@@ -1,7 +1,7 @@
 // Whatever is done to a policy that limits connections, or to the authorities it names: the listener is limited, or answers 500, or the file is refused. It is never open.
 import { describe, expect, test } from 'vitest';
 import { issueCertificate } from '../../examples/certificate.ts';
-import type { IrChain, IrClientAuthority, IrRoute } from '../../controller-glue/ir.ts';
+import type { IrChain, IrAuthority, IrRoute } from '../../controller-glue/ir.ts';
 import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
 import { paths, replaced } from './mutations.ts';
@@ -45,7 +45,7 @@ function come(files: Readonly<Record<Kind, unknown>>): { readonly limited: boole
 }
 
 /** As it was written, and clients by the one authority. */
-function limited({ clientValidation, limits, http }: IrChain, authorities: readonly IrClientAuthority[]): boolean {
+function limited({ clientValidation, limits, http }: IrChain, authorities: readonly IrAuthority[]): boolean {
   return clientValidation?.authority === 'client-ca/default/egs' && authorities.map((each) => each.certificates).join() === certificate
     && limits.map(({ name }) => name).join() === 'listener,default/ours/each' && Object.keys(http).length === 3;
 }

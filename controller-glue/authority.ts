@@ -1,34 +1,35 @@
-// caCertificateRefs of a ClientTrafficPolicy → the authorities that clients are verified by, checked before Envoy sees them.
+// caCertificateRefs → the authorities that the other side is verified by, checked before Envoy sees them.
 import { X509Certificate } from 'node:crypto';
-import type { IrClientAuthority } from './ir.ts';
+import type { IrAuthority } from './ir.ts';
 import { ENVOY_GATEWAY } from './kinds.ts';
-import type { ClientValidation } from './kinds/client-traffic-policy.ts';
 import type { Lookup } from './lookup.ts';
 import type { Fault } from './problem-at.ts';
-import type { Metadata } from './resources.ts';
 
-type Ref = ClientValidation['caCertificateRefs'][number];
+interface Ref { readonly group: string; readonly kind: string; readonly name: string; readonly namespace?: string | undefined }
 
-/** Null when any of them cannot be used: `say` has said why, and the policy closes what it covers. */
-export function clientAuthority(refs: readonly Ref[], policy: Metadata, find: Lookup, say: (fault: Fault) => void): IrClientAuthority | null {
+/** Who refers to them, where, and what the authorities together are called. */
+export interface Referrer { readonly name: string; readonly kind: 'ClientTrafficPolicy' | 'Backend'; readonly namespace: string; readonly at: string }
+
+/** Null when any of them cannot be used: `say` has said why, and whoever refers to them must not be served without. */
+export function authority(refs: readonly Ref[], referrer: Referrer, find: Lookup, say: (fault: Fault) => void): IrAuthority | null {
   const certificates = new Set<string>();
   let good = true;
   for (const [i, ref] of refs.entries()) {
-    const read = authorities(ref, policy, find);
+    const read = authorities(ref, referrer, find);
     if (typeof read === 'string') {
-      say({ path: `spec.tls.clientValidation.caCertificateRefs[${i}]`, message: read });
+      say({ path: `${referrer.at}[${i}]`, message: read });
       good = false;
     } else for (const pem of read) certificates.add(pem);
   }
-  return good ? { name: `client-ca/${policy.namespace}/${policy.name}`, certificates: [...certificates].map((pem) => `${pem}\n`).join('') } : null;
+  return good ? { name: referrer.name, certificates: [...certificates].map((pem) => `${pem}\n`).join('') } : null;
 }
 
 /** The certificates of one reference, or what is wrong with it. */
-function authorities({ group, kind, name, namespace }: Ref, policy: Metadata, find: Lookup): readonly string[] | string {
+function authorities({ group, kind, name, namespace }: Ref, referrer: Referrer, find: Lookup): readonly string[] | string {
   if (group !== '' || (kind !== 'ConfigMap' && kind !== 'Secret')) return 'must refer to a ConfigMap or a Secret';
-  const from = namespace ?? policy.namespace;
+  const from = namespace ?? referrer.namespace;
   const object = `${kind} ${from}/${name}`;
-  if (!find.granted({ group: ENVOY_GATEWAY, kind: 'ClientTrafficPolicy', namespace: policy.namespace }, { group: '', kind, namespace: from, name })) {
+  if (!find.granted({ group: ENVOY_GATEWAY, kind: referrer.kind, namespace: referrer.namespace }, { group: '', kind, namespace: from, name })) {
     return `${object} not permitted by any ReferenceGrant`;
   }
   const found = kind === 'ConfigMap' ? find.configMap(from, name) : find.secret(from, name);

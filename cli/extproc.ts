@@ -1,0 +1,98 @@
+// The ext_proc service of `up`: there while a route needs it, with every policy before a route names it and until no route does.
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { canonicalJson } from '../policy/canonical-json.ts';
+import { Secret } from '../policy/secret.ts';
+import type { Ir } from '../controller-glue/ir.ts';
+import { WorkerPool } from '../extproc/worker-pool.ts';
+import { realWorld } from '../extproc/world.ts';
+
+export interface ExtprocOptions {
+  /** Mode 0700, with nothing else in it. */
+  readonly folder: string;
+  readonly workers: number;
+  readonly log: Logger;
+}
+
+/** How long requests have that are under way when nothing needs the service any more: longer than the longest of them takes. */
+const PATIENCE_MS = 16_000;
+/** A worker that dies while it is told a policy is replaced at once. */
+const TRIES = 10;
+
+export class Extproc {
+  readonly #options: ExtprocOptions;
+  readonly #address: string;
+  #pool: WorkerPool | undefined;
+  /** Of the state in force. */
+  #inForce: ReadonlySet<string> = new Set();
+  #known = new Set<string>();
+  #draining: Promise<void> = Promise.resolve();
+
+  constructor(options: ExtprocOptions) {
+    this.#options = options;
+    this.#address = join(options.folder, 'socket');
+  }
+
+  /** One for each worker: what Envoys are told before the service is there. */
+  get socketPaths(): readonly string[] { return Array.from({ length: this.#options.workers }, (_, i) => `${this.#address}.${i}`); }
+
+  /** Resolves when whatever these routes may ask can be answered. What is in force still can be. */
+  async prepare(ir: Ir): Promise<void> {
+    const wanted = policies(ir);
+    if (wanted.size === 0) return;
+    const pool = this.#pool ??= await this.#start();
+    for (const [id, document] of wanted) {
+      if (this.#known.has(id)) continue;
+      await told(pool, id, document);
+      this.#known.add(id);
+    }
+  }
+
+  /** Envoy has taken this state: only now the policies of the one before may go, and the service when nothing needs it. */
+  settle(ir: Ir): void {
+    const ids = new Set(policies(ir).keys());
+    // One state more: an Envoy that was away for the change may still be at the one before.
+    const kept = new Set([...ids, ...this.#inForce]);
+    this.#inForce = ids;
+    if (ids.size === 0) void this.stop(PATIENCE_MS);
+    else {
+      this.#pool?.retain('resolver', kept);
+      this.#known = kept;
+    }
+  }
+
+  /** In Prometheus' text form; empty while there is no service. */
+  async metrics(): Promise<string> { return await this.#pool?.metrics() ?? ''; }
+
+  async stop(patience = 0): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    this.#known = new Set();
+    if (pool !== undefined) this.#draining = this.#draining.then(() => pool.drain(patience));
+    await this.#draining;
+  }
+
+  async #start(): Promise<WorkerPool> {
+    await this.#draining;   // its sockets have the same names
+    const { workers, log } = this.#options;
+    return WorkerPool.start({ script: new URL('extproc-worker.ts', import.meta.url), workers, address: { kind: 'unix', path: this.#address }, log, world: realWorld });
+  }
+}
+
+function policies({ gateways }: Ir): Map<string, Secret> {
+  const routes = gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap((host) => host.routes)));
+  return new Map(routes.flatMap(({ resolver }) => (resolver === undefined ? [] : [[resolver.id, new Secret(canonicalJson(resolver.policy))] as const])));
+}
+
+async function told(pool: WorkerPool, id: string, document: Secret): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await pool.add('resolver', id, document);
+      return;
+    } catch (error) {
+      if (tries === TRIES) throw error;
+      await sleep(100);
+    }
+  }
+}
