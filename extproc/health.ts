@@ -63,7 +63,7 @@ function serviceOf(bytes: Buffer): string {
   while (!reader.done) {
     const tag = reader.varint();
     if (tag === 10) service = reader.text();
-    else reader.skip(tag);
+    else reader.passOver(tag);
   }
   return service;
 }

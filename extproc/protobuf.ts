@@ -53,7 +53,7 @@ export class Reader {
   }
 
   /** Passes over the value of a field that is not read. */
-  skip(tag: number): void {
+  passOver(tag: number): void {
     switch (tag & 7) {
       case 0: this.varint(); return;
       case 1: this.#take(8); return;

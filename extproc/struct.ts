@@ -12,7 +12,7 @@ export function readStruct(reader: Reader, depth = 0): JsonObject {
   const object: Record<string, Json> = Object.create(null) as Record<string, Json>;
   while (!reader.done) {
     const tag = reader.varint();
-    if (tag !== 10) reader.skip(tag);
+    if (tag !== 10) reader.passOver(tag);
     else {
       const entry = reader.message();
       let key = '';
@@ -21,7 +21,7 @@ export function readStruct(reader: Reader, depth = 0): JsonObject {
         const part = entry.varint();
         if (part === 10) key = entry.text();
         else if (part === 18) value = readValue(entry.message(), depth + 1);
-        else entry.skip(part);
+        else entry.passOver(part);
       }
       object[key] = value;
     }
@@ -41,7 +41,7 @@ function readValue(reader: Reader, depth: number): Json {
       case 32: value = reader.varint() !== 0; break;
       case 42: value = readStruct(reader.message(), depth); break;
       case 50: value = readList(reader.message(), depth); break;
-      default: reader.skip(tag);
+      default: reader.passOver(tag);
     }
   }
   return value;
@@ -52,7 +52,7 @@ function readList(reader: Reader, depth: number): Json[] {
   while (!reader.done) {
     const tag = reader.varint();
     if (tag === 10) list.push(readValue(reader.message(), depth + 1));
-    else reader.skip(tag);
+    else reader.passOver(tag);
   }
   return list;
 }

@@ -44,7 +44,7 @@ export function readMessage(bytes: Buffer): Incoming {
       case 74: message.attributes = [...message.attributes, reader.message()]; continue;
       case 80: message.observability = reader.varint() !== 0; continue;
       case 90: message.modes = readModes(reader.message()); continue;
-      default: reader.skip(tag); continue;
+      default: reader.passOver(tag); continue;
     }
     message.phase = received[(tag >> 3) - 2];
   }
@@ -61,10 +61,10 @@ function readHttpHeaders(reader: Reader, into: Incoming): void {
       while (!map.done) {
         const each = map.varint();
         if (each === 10) readHeader(map.message(), places);
-        else map.skip(each);
+        else map.passOver(each);
       }
     } else if (tag === 24) into.endOfStream = reader.varint() !== 0;
-    else reader.skip(tag);
+    else reader.passOver(tag);
   }
   into.headers = new HeaderList(reader.bytes, places);
 }
@@ -73,7 +73,7 @@ function readHeader(reader: Reader, places: number[]): void {
   let key = 0, keyEnd = 0, value = 0, valueEnd = 0;
   while (!reader.done) {
     const tag = reader.varint();
-    if (tag !== 10 && tag !== 18 && tag !== 26) { reader.skip(tag); continue; }
+    if (tag !== 10 && tag !== 18 && tag !== 26) { reader.passOver(tag); continue; }
     const part = reader.varint();
     const at = reader.position;
     if (part > reader.end - at) throw new Error('message cut short');
@@ -90,7 +90,7 @@ function readHttpBody(reader: Reader, into: Incoming): void {
     const tag = reader.varint();
     if (tag === 10) into.body = reader.slice();
     else if (tag === 16 || tag === 24) into.endOfStream ||= reader.varint() !== 0;
-    else reader.skip(tag);
+    else reader.passOver(tag);
   }
 }
 
@@ -99,7 +99,7 @@ function readModes(reader: Reader): { request: BodyMode; response: BodyMode } {
   while (!reader.done) {
     const tag = reader.varint();
     if (tag === 8 || tag === 16) modes[tag === 8 ? 'request' : 'response'] = bodyModes[reader.varint()] ?? 'NONE';
-    else reader.skip(tag);
+    else reader.passOver(tag);
   }
   return modes;
 }
@@ -118,7 +118,7 @@ export function readMetadata(metadata: Reader): ReadonlyMap<string, Readonly<Rec
   while (!reader.done) {
     const tag = reader.varint();
     if (tag === 10) found.set(...readEntry(reader.message()));
-    else reader.skip(tag);
+    else reader.passOver(tag);
   }
   return found;
 }
@@ -131,7 +131,7 @@ function readEntry(entry: Reader): [name: string, struct: Readonly<Record<string
     const tag = entry.varint();
     if (tag === 10) name = entry.text();
     else if (tag === 18) struct = readStruct(entry.message());
-    else entry.skip(tag);
+    else entry.passOver(tag);
   }
   return [name, struct];
 }

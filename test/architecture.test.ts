@@ -4,7 +4,7 @@ import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
-const sources = ['cli', 'policy', 'controller-glue', 'filters', 'proxy-wasm-as', 'examples', 'bench', 'scripts', 'test']
+const sources = ['cli', 'policy', 'controller-glue', 'extproc', 'filters', 'proxy-wasm-as', 'examples', 'bench', 'scripts', 'test']
   .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`))
   .filter((file) => /\.(ts|mjs)$/.test(file) && !file.includes('node_modules') && !file.includes('/keys/'));
 
@@ -25,7 +25,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'proxy-wasm-as/vm': [],
   'filters': ['proxy-wasm-as/assembly'],
   'controller-glue': ['policy', 'proto'],
-  'cli': ['policy', 'controller-glue'],
+  'extproc': ['policy', 'proto'],
+  'cli': ['policy', 'controller-glue', 'extproc'],
   'examples': ['cli'],
   'scripts': ['cli', 'policy', 'controller-glue'],
 };
@@ -48,6 +49,15 @@ describe('imports', () => {
     const glue = sources.filter((file) => file.startsWith('controller-glue/'));
     expect(glue.filter((file) => !file.startsWith('controller-glue/xds/') && imports(file).some((to) => to.startsWith('proto/')))).toEqual([]);
     expect(glue.filter((file) => file.startsWith('controller-glue/xds/') && imports(file).some((to) => /^controller-glue\/(resources|load|steps|kinds)/.test(to)))).toEqual([]);
+  });
+
+  test('of extproc, only its test host knows proto: the service reads the wire by hand, and a server need not load the schema', () => {
+    expect(sources.filter((file) => file.startsWith('extproc/') && imports(file).some((to) => to.startsWith('proto/')))).toEqual(['extproc/test-host.ts']);
+  });
+
+  test('of extproc, what is a library knows no processor of ours', () => {
+    const library = sources.filter((file) => /^extproc\/[^/]+$/.test(file));
+    expect(library.flatMap((file) => imports(file).filter((to) => /^extproc\/[^/]+\//.test(to)).map((to) => `${file} → ${to}`))).toEqual([]);
   });
 
   test('policy imports nothing but zod', () => {
@@ -79,16 +89,16 @@ describe('files', () => {
   });
 
   test('no clock, dice or network outside the edges', () => {
-    const pure = sources.filter((file) => /^(policy|controller-glue)\//.test(file) && !/^controller-glue\/(sources|xds\/ads)/.test(file));
+    const pure = sources.filter((file) => /^(policy|controller-glue|extproc)\//.test(file) && !/^(controller-glue\/(sources|xds\/ads)|extproc\/world)/.test(file));
     expect(pure.filter((file) => /\b(Date\.now|Math\.random|fetch)\(/.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
   });
 });
 
 describe('prose', () => {
   test('names only files that exist', () => {
-    const missing = ['README.md', 'DESIGN.md', 'CHANGELOG.md', 'proxy-wasm-as/README.md'].flatMap((document) => {
+    const missing = ['README.md', 'DESIGN.md', 'CHANGELOG.md', 'proxy-wasm-as/README.md', 'extproc/README.md'].flatMap((document) => {
       const text = readFileSync(join(root, document), 'utf8');
-      const named = [...text.matchAll(/`((?:cli|policy|controller-glue|filters|proxy-wasm-as|examples|bench|scripts|test)\/[\w./-]+\.(?:ts|mjs|yaml|md))`/g)].map(([, path]) => path ?? '');
+      const named = [...text.matchAll(/`((?:cli|policy|controller-glue|extproc|filters|proxy-wasm-as|examples|bench|scripts|test)\/[\w./-]+\.(?:ts|mjs|yaml|md))`/g)].map(([, path]) => path ?? '');
       return named.filter((path) => !existsSync(join(root, path))).map((path) => `${document}: ${path}`);
     });
     expect(missing).toEqual([]);
