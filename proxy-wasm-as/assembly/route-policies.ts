@@ -7,6 +7,8 @@ import { Json } from "./json";
 
 /** Compiled policies kept; twice as many for a moment. */
 export const MAX_KEPT = 4096;
+/** What a policy may have to count as one: of those that are larger fewer are kept, or they would fill the VM's memory. */
+const USUAL_BYTES = 4096;
 
 const NOTHING = new ArrayBuffer(0);
 
@@ -51,15 +53,14 @@ export abstract class RoutePolicies<T> {
     this.idRead = read;
     this.id = id;
     const key = text(id);
-    const policy = this.kept.has(key) ? this.kept.get(key) : this.load();
+    const policy = this.kept.has(key) ? this.kept.get(key) : this.load(key);
     if (policy == null) return null;
-    this.kept.set(key, policy);
     this.lastId = id;
     this.last = policy;
     return policy;
   }
 
-  private load(): T | null {
+  private load(key: string): T | null {
     const bytes = property(this.policyPath);
     if (bytes == null || bytes.byteLength > MAX_CONFIGURATION_BYTES) {
       this.problem = bytes == null ? "the route carries an id without a policy" : "the policy is too large";
@@ -71,6 +72,8 @@ export abstract class RoutePolicies<T> {
       return null;
     }
     const policy = this.read(json);
-    return this.problem.length == 0 ? policy : null;
+    if (this.problem.length > 0) return null;
+    this.kept.set(key, policy, 1 + bytes.byteLength / USUAL_BYTES);
+    return policy;
   }
 }
