@@ -9,7 +9,9 @@ import { RequestMatch } from './request-match.ts';
 const percentage = z.number().min(0).max(100).default(100).describe('of the requests, in steps of 0.0001');
 const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,253}$/, 'must be a header name');
 const headerValue = z.string().max(4096).regex(/^[^\0\r\n]*$/, 'must not hold line breaks');
-const SetHeader = z.strictObject({ name: headerName, value: headerValue });
+/** What says where a message ends, or is between two neighbours: one that does not fit its body would pass off a part of it as the next answer on the connection. */
+const FRAMING = ['connection', 'content-length', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
+const SetHeader = z.strictObject({ name: headerName.refine((name) => !FRAMING.includes(name.toLowerCase()), `must not be one of ${FRAMING.join(', ')}: Envoy sets them as the body asks`), value: headerValue });
 const httpStatus = z.int().min(200, 'must be from 200 to 599').max(599, 'must be from 200 to 599');
 
 /** Issues unless exactly one of the named fields is given. */
