@@ -40,7 +40,8 @@ const VERSIONS = { '1.0': 'TLSv1_0', '1.1': 'TLSv1_1', '1.2': 'TLSv1_2', '1.3': 
 function tlsContext({ authority, certificate, sni, minVersion = '1.2', maxVersion, ciphers, ecdhCurves, signatureAlgorithms }: IrUpstreamTls, caFile: string): UpstreamTlsContextJson {
   const tlsParams: TlsParametersJson = {
     tlsMinimumProtocolVersion: VERSIONS[maxVersion !== undefined && maxVersion < minVersion ? maxVersion : minVersion],
-    ...(maxVersion === undefined ? {} : { tlsMaximumProtocolVersion: VERSIONS[maxVersion] }),
+    // Envoy's own maximum for clients is 1.2.
+    tlsMaximumProtocolVersion: VERSIONS[maxVersion ?? '1.3'],
     ...(ciphers === undefined ? {} : { cipherSuites: [...ciphers] }),
     ...(ecdhCurves === undefined ? {} : { ecdhCurves: [...ecdhCurves] }),
     ...(signatureAlgorithms === undefined ? {} : { signatureAlgorithms: [...signatureAlgorithms] }),

@@ -1,14 +1,28 @@
-// The dynamic resolver through the whole product: YAML to `up`, requests to its listener, and hosts of the test that are reached, or are not.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+// The dynamic resolver through the whole product: YAML to `up`, requests to its listener, hosts of the test that are reached. resolver-closed.test.ts: and that are not.
+import { connect } from 'node:net';
+import { connect as connectHttp2 } from 'node:http2';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { issueCertificate } from '../../examples/certificate.ts';
 import { Gatewright } from './gatewright.ts';
-import { documents } from './manifests.ts';
-import { exchange } from './raw.ts';
-import { Hosts, backend, dynamicRoute, edge } from './resolver.ts';
+import { documents, gateway, gatewayClass } from './manifests.ts';
+import { type Echo, Hosts, backend, dynamicRoute, edge, get } from './resolver.ts';
 
 let hosts: Hosts, gatewright: Gatewright, port: number;
-const get = async (path: string, host: string): Promise<{ status: number; body: string }> => {
-  const [answer] = await exchange(gatewright.address(), `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 20_000);
-  return { status: answer?.status ?? 0, body: answer?.text.split('\r\n\r\n').slice(1).join('') ?? '' };
+const golden = readFileSync(new URL('../golden/a-dynamic-resolver-reaches-the-host-of-the-request/in.yaml', import.meta.url), 'utf8');
+const other = issueCertificate('another authority', { authority: true });
+const system = { wellKnownCACertificates: 'System' };
+const configMap = (name: string, certificate: string): object => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { 'ca.crt': certificate } });
+const client = issueCertificate('client', { names: ['client.test'], issuer: other });
+
+const backends: Readonly<Record<string, object>> = {
+  tls: { tls: system },
+  plain: {},
+  sockets: { tls: system, appProtocols: ['gateway.envoyproxy.io/wss'] },
+  'http1-only': { tls: { ...system, alpnProtocols: ['http/1.1'] } },
+  own: { tls: { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'own-ca' }] } },
+  fixed: { tls: { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'own-ca' }], sni: 'fixed.test' } },
+  shown: { tls: { ...system, clientCertificateRef: { name: 'shown' }, minVersion: '1.3' } },
 };
 
 beforeAll(async () => {
@@ -16,7 +30,11 @@ beforeAll(async () => {
   port = await hosts.secure('good.test');
   gatewright = await Gatewright.start({
     'edge.yaml': edge,
-    'routes.yaml': documents(backend('tls'), dynamicRoute('tls'), backend('plain', {}), dynamicRoute('plain')),
+    'routes.yaml': documents(
+      configMap('own-ca', other.certificate),
+      { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata: { name: 'shown' }, stringData: { 'tls.crt': client.certificate, 'tls.key': client.key } },
+      ...Object.entries(backends).flatMap(([name, spec]) => [backend(name, spec), dynamicRoute(name)]),
+    ),
     'policy.yaml': documents(hosts.policy()),
   }, { env: { SSL_CERT_FILE: hosts.caFile } });
 }, 60_000);
@@ -26,9 +44,118 @@ afterAll(async () => {
 });
 beforeEach(() => { hosts.reached.length = 0; });
 
-test('a host is reached over verified TLS, by the name that the request says', async () => {
-  const answer = await get('/tls', `good.test:${port}`);
-  if (process.env['SHOW']) console.log(gatewright.output, answer);
-  expect(answer).toMatchObject({ status: 200, body: expect.stringContaining(`good.test:${port}`) as string });
-  expect(hosts.reached).toEqual([`good.test:${port}`]);
+const ask = async (path: string, host: string): Promise<{ readonly status: number; readonly echo: Partial<Echo> }> => {
+  const { status, body } = await get(gatewright.address(), path, host);
+  return { status, echo: status === 200 ? JSON.parse(body) as Echo : {} };
+};
+
+describe('a host is reached', () => {
+  test('over TLS, by HTTP/2 where it has that', async () => {
+    expect(await ask('/tls', `good.test:${port}`)).toEqual({ status: 200, echo: { at: '127.0.0.1', version: '2.0', host: `good.test:${port}` } });
+  });
+  test('over TLS, by HTTP/1.1 where that is all it has, and where the Backend says so', async () => {
+    const old = await hosts.secure('old.test', { protocols: ['http/1.1'] });
+    expect((await ask('/tls', `old.test:${old}`)).echo.version).toBe('1.1');
+    expect((await ask('/http1-only', `good.test:${port}`)).echo.version).toBe('1.1');
+  });
+  test('without TLS', async () => {
+    const plain = await hosts.plain('plain.test');
+    expect(await ask('/plain', `plain.test:${plain}`)).toMatchObject({ status: 200, echo: { host: `plain.test:${plain}` } });
+  });
+  test('by the name that was checked, however it is spelt', async () => {
+    expect((await ask('/tls', `GOOD.test.:${port}`)).echo.host).toBe(`good.test:${port}`);
+  });
+  test('with the authorities of the Backend in place of the system\'s', async () => {
+    const mine = await hosts.secure('mine.test', { pair: issueCertificate('mine', { names: ['mine.test'], issuer: other }) });
+    expect((await ask('/own', `mine.test:${mine}`)).status).toBe(200);
+    expect((await ask('/own', `good.test:${port}`)).status).toBe(503);
+    expect((await ask('/tls', `mine.test:${mine}`)).status).toBe(503);
+  });
+  test('under a server name that the Backend fixes, and then no other', async () => {
+    const fixed = await hosts.secure('anything.test', { pair: issueCertificate('fixed', { names: ['fixed.test'], issuer: other }) });
+    expect((await ask('/fixed', `anything.test:${fixed}`)).status).toBe(200);
+    const own = await hosts.secure('own-name.test', { pair: issueCertificate('own', { names: ['own-name.test'], issuer: other }) });
+    expect((await ask('/fixed', `own-name.test:${own}`)).status).toBe(503);
+  });
+  test('with a certificate of ours, where it asks for one, and a version to begin with', async () => {
+    const closed = await hosts.secure('closed.test', { clients: other.certificate });
+    expect((await ask('/shown', `closed.test:${closed}`)).status).toBe(200);
+    expect((await ask('/tls', `closed.test:${closed}`)).status).toBe(503);
+  });
+
+  test('by a WebSocket', async () => {
+    const sockets = await hosts.secure('sockets.test', { protocols: ['http/1.1'] });
+    const [host = '', edgePort] = gatewright.address().split(':');
+    const socket = connect({ host, port: Number(edgePort) });
+    const text = await new Promise<string>((resolve, reject) => {
+      let seen = '';
+      socket.setTimeout(20_000, () => reject(new Error(seen))).on('error', reject).setEncoding('latin1').on('data', (chunk: string) => {
+        seen += chunk;
+        if (chunk.includes('\r\n\r\n')) socket.write('hello');
+        if (seen.endsWith('hello')) resolve(seen);
+      });
+      socket.write(`GET /sockets HTTP/1.1\r\nHost: sockets.test:${sockets}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n`);
+    });
+    socket.destroy();
+    expect(text).toMatch(/^HTTP\/1\.1 101 /);
+    expect(hosts.reached).toEqual([`sockets.test:${sockets}`]);
+  });
+
+  test('by gRPC', async () => {
+    const session = connectHttp2(`http://${gatewright.address()}`);
+    const stream = session.request({ ':method': 'POST', ':path': '/tls', ':authority': `good.test:${port}`, 'content-type': 'application/grpc', te: 'trailers' });
+    const trailers = await new Promise((resolve, reject) => { stream.on('error', reject).on('trailers', resolve).resume().end('message'); });
+    session.destroy();
+    expect(trailers).toMatchObject({ 'grpc-status': '0' });
+  });
+});
+
+describe('is not who it should be: never its answer', () => {
+  test.each([
+    ['wrong-name.test', () => issueCertificate('wrong', { names: ['good.test'], issuer: hosts.authority })],
+    ['expired.test', () => hosts.certificate('expired.test', -1)],
+    ['self-signed.test', () => issueCertificate('self', { names: ['self-signed.test'] })],
+    ['stranger.test', () => issueCertificate('strange', { names: ['stranger.test'], issuer: other })],
+  ])('%s', async (name, pair) => {
+    const impostor = await hosts.secure(name, { pair: pair() });
+    expect(await ask('/tls', `${name}:${impostor}`)).toEqual({ status: 503, echo: {} });
+    expect(hosts.reached).toEqual([]);
+  });
+  test('a host that speaks no TLS', async () => {
+    const plain = await hosts.plain('no-tls.test');
+    expect((await ask('/tls', `no-tls.test:${plain}`)).status).toBe(503);
+    expect(hosts.reached).toEqual([]);
+  });
+  test('nor is a connection to a host good for another at the same address', async () => {
+    hosts.names['neighbour.test'] = ['127.0.0.1'];
+    expect((await ask('/tls', `good.test:${port}`)).status).toBe(200);
+    expect((await ask('/tls', `neighbour.test:${port}`)).status).toBe(503);
+  });
+});
+
+test('what it does is seen: its metrics beside ours', async () => {
+  await ask('/tls', `good.test:${port}`);
+  await ask('/tls', 'no-such-name.test');
+  const metrics = await gatewright.page('metrics');
+  expect(metrics).toMatch(/gatewright_extproc_messages_total\{[^}]*outcome="pass"[^}]*\} [1-9]/);
+  expect(metrics).toMatch(/gatewright_resolver_refusals_total\{reason="gatewright_resolver_no_such_name",detail=""\} 1/);
+  expect(metrics).toMatch(/^gatewright_generation 1$/m);
+});
+
+describe('the documents of Envoy Gateway\'s task, as they are', () => {
+  test('reach a host over TLS at port 443; without the first there is no Backend', async () => {
+    const parts = golden.split(/^---\n/m);
+    const inputs = { 'edge.yaml': documents(gatewayClass, gateway()), 'task.yaml': parts.filter((text) => text.includes('dynamic-forward-proxy') || text.includes('kind: Backend')).join('---\n') };
+    const config = parts.find((text) => text.includes('kind: ConfigMap')) ?? '';
+    const task = await Gatewright.start(inputs);
+    try {
+      expect((await get(task.address(), '/headers', 'no-such-host.invalid')).status).toBe(500);
+      await task.replace('config.yaml', config);
+      // Without a network no name is found. That it is the resolver who says so, by its defaults, is what counts.
+      expect((await get(task.address(), '/headers', '169.254.169.254')).body).toBe('address refused\n');
+      expect((await get(task.address(), '/headers', 'localhost:8080')).body).toBe('port refused\n');
+      await task.remove('config.yaml');
+      expect((await get(task.address(), '/headers', 'no-such-host.invalid')).status).toBe(500);
+    } finally { await task.stop(); }
+  });
 });

@@ -1,0 +1,166 @@
+// What the dynamic resolver refuses is not reached, through the whole product: by no spelling, by no name server, without no verdict, and with no service.
+import { execFileSync } from 'node:child_process';
+import { networkInterfaces } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ISSUER, goodClaims } from '../cases/jwt.ts';
+import { attacks } from '../cases/resolver-attacks.ts';
+import { jwks, token } from '../cases/tokens.ts';
+import { Gatewright } from './gatewright.ts';
+import { documents, httpRoute, securityPolicy, service } from './manifests.ts';
+import { Hosts, backend, dynamicRoute, edge, get } from './resolver.ts';
+
+let hosts: Hosts, gatewright: Gatewright;
+/** Of a host that listens on every address of this machine. */
+let port: number;
+
+const provider = { name: 'example', issuer: ISSUER, localJWKS: { type: 'Inline', inline: JSON.stringify(jwks) } };
+const on = (name: string): object => ({ kind: 'HTTPRoute', name });
+const bearer = (claims: object = {}): string => `Authorization: Bearer ${token({ ...goodClaims, ...claims })}\r\n`;
+const policies = (more: object = {}): string => documents(
+  hosts.policy(), hosts.policy({ addresses: {} }, on('closed'), 'closed'), hosts.policy({ addresses: { allow: ['127.0.0.2'] } }, on('second'), 'second'),
+  hosts.policy({ dns: { servers: [hosts.dns.address], hostsFile: '', timeout: '10s' } }, on('slow'), 'slow'), hosts.policy({ ...more }, on('changing'), 'changing'),
+);
+const ask = async (path: string, host: string, headers = ''): Promise<number> => (await get(gatewright.address(), path, host, headers)).status;
+
+beforeAll(async () => {
+  hosts = await Hosts.start();
+  port = await hosts.plain('canary.test');
+  gatewright = await Gatewright.start({
+    'edge.yaml': `${edge}\n---\n${documents(service())}`,
+    'routes.yaml': documents(
+      backend('plain', {}), ...['open', 'closed', 'second', 'slow', 'changing', 'protected'].map((name) => dynamicRoute(name, 'plain')), httpRoute('elsewhere', undefined, { hostnames: [] }),
+      securityPolicy('protected', { jwt: { providers: [provider] } }),
+      // A claim leads from this route to that of the resolver.
+      httpRoute('start', undefined, { hostnames: [] }), securityPolicy('start', { jwt: { providers: [{ ...provider, claimToHeaders: [{ header: 'x-route', claim: 'route' }], recomputeRoute: true }] } }),
+      dynamicRoute('led', 'plain', { path: { type: 'PathPrefix', value: '/start' }, headers: [{ name: 'x-route', value: 'led' }] }),
+    ),
+    'policy.yaml': policies(),
+  });
+}, 60_000);
+afterAll(async () => {
+  await gatewright?.stop();
+  await hosts?.stop();
+});
+beforeEach(() => {
+  hosts.reached.length = 0;
+  hosts.dns.asked.length = 0;
+});
+
+describe('no attack reaches a host', () => {
+  test('that is there all the same, for a policy that opens loopback', async () => {
+    expect(await ask('/open', `canary.test:${port}`)).toBe(200);
+    expect(await ask('/open', `127.0.0.1:${port}`)).toBe(200);
+  });
+
+  const withPort = (text: string): string => /:0\d*$|[\0\r\n]/.test(text) || text.startsWith('::') ? text : `${text.replace(/:[1-9][0-9]*$/, '')}:${port}`;
+  // Whose own addresses those of the table are is said by this machine: see below.
+  test.each(attacks.filter(({ detail }) => detail !== 'Own'))('$host ($resolves)', async ({ host, resolves }) => {
+    if (resolves !== undefined) hosts.names[host.replace(/:[0-9]+$/, '').toLowerCase()] = resolves;
+    expect([400, 403, 502]).toContain(await ask('/closed', withPort(host)));
+    expect(hosts.reached).toEqual([]);
+  });
+
+  test.each(Object.values(networkInterfaces()).flatMap((each) => each ?? []).filter(({ address }) => !address.includes('%') && !address.startsWith('fe80')).map(({ address, family }) => (family === 'IPv6' ? `[${address}]` : address)))('this machine\'s own %s', async (address) => {
+    expect(await ask('/closed', `${address}:${port}`)).toBe(403);
+    expect(hosts.reached).toEqual([]);
+  });
+
+  test('a name that flips is dialled where it may be and nowhere else', async () => {
+    const zone = hosts.dns.zone;
+    let turn = 0;
+    hosts.dns.zone = ({ type }) => (type === 'A' ? { records: [{ type: 'A', ttl: 0, value: turn++ % 2 === 0 ? '127.0.0.2' : '127.0.0.1' }] } : {});
+    const seen = new Map<number, number>();
+    const at = new Set<string>();
+    try {
+      for (let i = 0; i < 60; i++) {
+        const { status, body } = await get(gatewright.address(), '/second', `rebind.test:${port}`);
+        seen.set(status, (seen.get(status) ?? 0) + 1);
+        if (status === 200) at.add((JSON.parse(body) as { at: string }).at);
+      }
+    } finally { hosts.dns.zone = zone; }
+    expect([...seen.keys()].sort()).toEqual([200, 403]);
+    expect([...at]).toEqual(['127.0.0.2']);
+  });
+
+  test.each([
+    ['x-envoy-original-dst-host', (address: string) => `x-envoy-original-dst-host: ${address}\r\n`],
+    ['x-forwarded-host', (address: string) => `x-forwarded-host: ${address}\r\nforwarded: host=${address}\r\n`],
+    ['the names of our metadata', (address: string) => `gatewright.resolver: ${address}\r\naddress: ${address}\r\ngatewright-policy: x\r\n`],
+    ['a second Host', (address: string) => `Host: ${address}\r\n`],
+  ])('nor does a client choose an address by %s', async (_, header) => {
+    await ask('/closed', 'no-such-name.test', header(`127.0.0.1:${port}`));
+    expect(hosts.reached).toEqual([]);
+  });
+});
+
+describe('authorization comes first', () => {
+  test('who shows no token makes nobody look up a name', async () => {
+    expect(await ask('/protected', `canary.test:${port}`)).toBe(401);
+    expect(hosts.dns.asked).toEqual([]);
+    expect(await ask('/protected', `canary.test:${port}`, bearer())).toBe(200);
+    expect(hosts.dns.asked.length).toBeGreaterThan(0);
+  });
+  test('a claim that leads to a route of the resolver ends there: nothing has been decided for it', async () => {
+    expect(await ask('/start', `canary.test:${port}`, bearer({ route: 'led' }))).toBe(403);
+    expect(hosts.reached).toEqual([]);
+    expect(await ask('/start', `canary.test:${port}`, bearer())).toBe(200);
+  });
+});
+
+test('a policy that changes touches no listener, and no request is lost or let through for it', async () => {
+  const before = await gatewright.stat('listener_manager.listener_modified');
+  const statuses = new Set<number>();
+  let over = false;
+  const load = Array.from({ length: 4 }, async () => { while (!over) statuses.add(await ask('/changing', `canary.test:${port}`)); });
+  await sleep(200);
+  await gatewright.replace('policy.yaml', policies({ names: { deny: ['canary.test'] } }));
+  expect(await ask('/changing', `canary.test:${port}`)).toBe(403);
+  await gatewright.replace('policy.yaml', policies());
+  expect(await ask('/changing', `canary.test:${port}`)).toBe(200);
+  over = true;
+  await Promise.all(load);
+  expect([...statuses].sort()).toEqual([200, 403]);
+  expect(await gatewright.stat('listener_manager.listener_modified')).toBe(before);
+  expect(await gatewright.stat('listener_manager.total_listeners_draining')).toBe(0);
+});
+
+/** Processes of the service. */
+const workers = (): number[] => execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(gatewright.pid)], { encoding: 'utf8' }).split('\n').filter((line) => line.includes('extproc-worker')).map((line) => Number(line.trim().split(' ')[0]));
+
+describe('without the service', () => {
+  test('what it was asked is answered by an error, the next are answered by its successor, and others do not notice', async () => {
+    hosts.dns.zone = ((zone) => (question) => (question.name.startsWith('silent') ? { silent: true } : zone(question)))(hosts.dns.zone);
+    const [worker] = workers();
+    expect(worker).toBeDefined();
+    const waiting = ask('/slow', `silent.test:${port}`);
+    await gatewright.until(() => hosts.dns.asked.some(({ name }) => name === 'silent.test'));
+    process.kill(worker ?? 0, 'SIGKILL');
+    expect(await ask('/elsewhere', 'www.example.com')).toBe(200);
+    expect(await waiting).toBe(503);
+    await gatewright.until(async () => (await ask('/open', `canary.test:${port}`)) === 200);
+    expect(workers()).not.toContain(worker);
+    expect(await ask('/closed', `canary.test:${port}`)).toBe(403);
+  });
+  test('a service that hangs lets nothing through, and holds nothing up that does not need it', async () => {
+    const [worker] = workers();
+    process.kill(worker ?? 0, 'SIGSTOP');
+    try {
+      hosts.reached.length = 0;
+      const waiting = ask('/open', `canary.test:${port}`);
+      for (let i = 0; i < 20; i++) expect(await ask('/elsewhere', 'www.example.com')).toBe(200);
+      expect(hosts.reached).toEqual([]);
+      process.kill(worker ?? 0, 'SIGCONT');
+      expect(await waiting).toBe(200);
+    } finally { process.kill(worker ?? 0, 'SIGCONT'); }
+  });
+  test('there is none where no route needs it', async () => {
+    expect(workers().length).toBe(1);
+    await gatewright.replace('routes.yaml', documents(backend('plain', {}), httpRoute('elsewhere', undefined, { hostnames: [] })));
+    await gatewright.until(() => workers().length === 0);
+    expect(await ask('/elsewhere', 'www.example.com')).toBe(200);
+    await gatewright.replace('routes.yaml', documents(backend('plain', {}), dynamicRoute('open', 'plain')));
+    expect(await ask('/open', `canary.test:${port}`)).toBe(200);
+    expect(workers().length).toBe(1);
+  });
+});
