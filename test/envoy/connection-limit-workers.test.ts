@@ -96,6 +96,26 @@ describe('four workers', () => {
   });
 });
 
+// Closes that one callback asks for are carried out one within the other: some two thousand of them are too many for the stack.
+test('thousands that wait are all closed when they come due in one moment', { timeout: 60_000 }, async () => {
+  const envoy = await EnvoyProcess.start({ static_resources: { listeners: [listener('waiting', [limitFilter('waiting', [{ name: 'waiting', value: 1, closeDelay: '1s' }]), echo])] } });
+  try {
+    const address = await envoy.address('waiting');
+    const clients = Array.from({ length: 2_500 }, () => EchoClient.open(address));
+    await until(async () => await envoy.stat('wasmcustom.gatewright_connections_refused.limit.waiting.reason.value') === 2_499);
+    process.kill(envoy.pid, 'SIGSTOP');
+    await sleep(1_500);
+    process.kill(envoy.pid, 'SIGCONT');
+    await until(async () => clients.filter(({ closed }) => closed).length === 2_499);
+    expect(clients.filter(({ received }) => received > 0)).toHaveLength(1);
+    for (const client of clients) client.leave();
+    await until(async () => await active(envoy, 'waiting') === 0);
+    expect(envoy.log).not.toMatch(/call stack/);
+  } finally {
+    await envoy.stop();
+  }
+});
+
 describe('an update of the configuration', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gw-limits-'));
   const NAME = 'gatewright.connection_limit/chain';
