@@ -7,13 +7,14 @@ import { proxy_on_new_connection as onNewConnection, proxy_on_request_headers as
 import { closeConnection, log, respond } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { Timers } from "../../proxy-wasm-as/assembly/timers";
+import { Turns } from "../../proxy-wasm-as/assembly/turns";
 import { LimitReader } from "./config";
 import { Connections, LimitedConnection } from "./connections";
 import { ListenerLimits } from "./limits";
 import { LimitedRequest, Requests, RequestsByRoute, RequestsByRule } from "./requests";
 
 export {
-  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick,
+  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick, proxy_on_queue_ready,
   proxy_on_downstream_data, proxy_on_delete,
 } from "../../proxy-wasm-as/assembly/exports";
 
@@ -32,8 +33,8 @@ export function proxy_on_request_headers(id: u32, count: u32, endOfStream: u32):
 }
 
 class LimitRoot extends RootContext {
-  private timers: Timers = new Timers();
-  private connections: Connections = new Connections(new ListenerLimits(), this.timers, this.id);
+  private timers: Timers = new Timers(new Turns());
+  private connections: Connections = new Connections(new ListenerLimits(), this.timers);
   private requests: Requests | null = null;
 
   onConfigure(configuration: ArrayBuffer): bool {
@@ -53,7 +54,7 @@ class LimitRoot extends RootContext {
     if ((connections == ABSENT) == (requests == ABSENT)) return "exactly one of connections, requests is needed";
     if (connections != ABSENT) {
       const limits = reader.listener(connections, "connections");
-      if (reader.problem.length == 0) this.connections = new Connections(limits, this.timers, this.id);
+      if (reader.problem.length == 0) this.connections = new Connections(limits, this.timers);
       return reader.problem;
     }
     const source = reader.get(requests, "source");
@@ -76,6 +77,7 @@ class LimitRoot extends RootContext {
   }
 
   onTick(): void { this.timers.run(); }
+  onQueueReady(token: u32): void { this.timers.turn(token); }
 }
 
 registerRoot((id: u32): RootContext => new LimitRoot(id));

@@ -10,14 +10,13 @@ const ROUTE_NAME = propertyPath(["xds", "route_name"]);
 /** By Injected. */
 const NAMES: string[] = ["delays", "aborts", "resets", "response_delays", "replacements", "rate_limits"];
 
-/** Routes that are told apart; what comes later counts without its name. A host never forgets a metric. */
-const MAX_ROUTES = 1024;
+/** Counters with the names of routes; what comes later counts without. A host never forgets a metric. */
+const MAX_COUNTERS = 4096;
 /** Longer names are cut. */
 const MAX_NAME = 512;
 
 export class Counters {
   private kept: Map<string, Counter> = new Map();
-  private routes: Set<string> = new Set();
 
   injected(what: Injected): void { this.count(`gatewright_fault_${NAMES[what]}_injected`); }
 
@@ -28,28 +27,24 @@ export class Counters {
   overflowed(): void { this.count("gatewright_fault_overflow"); }
 
   private count(what: string): void {
-    const route = this.route();
-    const name = route.length > 0 ? what + ".route." + route : what;
-    let counter: Counter;
-    if (this.kept.has(name)) counter = this.kept.get(name);
-    else {
-      counter = new Counter(name);
-      this.kept.set(name, counter);
-    }
-    counter.increment();
+    const name = what + routeSuffix();
+    this.counter(this.kept.has(name) || this.kept.size < MAX_COUNTERS ? name : what).increment();
   }
 
-  /** The name of the route in hand, as metrics can bear it; empty when it has none. */
-  private route(): string {
-    const name = property(ROUTE_NAME);
-    if (name == null) return "";
-    for (let i = 0; i < name.byteLength; i++) if (!isPlain(byteAt(name, i))) setByte(name, i, 0x5f);
-    const route = text(name, 0, MAX_NAME);
-    if (this.routes.has(route)) return route;
-    if (this.routes.size >= MAX_ROUTES) return "";
-    this.routes.add(route);
-    return route;
+  private counter(name: string): Counter {
+    if (this.kept.has(name)) return this.kept.get(name);
+    const counter = new Counter(name);
+    this.kept.set(name, counter);
+    return counter;
   }
+}
+
+/** The name of the route in hand, as metrics can bear it; empty when it has none. */
+function routeSuffix(): string {
+  const name = property(ROUTE_NAME);
+  if (name == null || name.byteLength == 0) return "";
+  for (let i = 0; i < name.byteLength; i++) if (!isPlain(byteAt(name, i))) setByte(name, i, 0x5f);
+  return ".route." + text(name, 0, MAX_NAME);
 }
 
 /** A letter, a digit, or one of - . / _ : what no sink of metrics takes for something else. */

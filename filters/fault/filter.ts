@@ -3,12 +3,12 @@ import { Action, BodyAction, LogLevel } from "../../proxy-wasm-as/assembly/abi";
 import { text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
-import { Generations } from "../../proxy-wasm-as/assembly/generations";
 import { enterContext, log, now, resetRequest, respond, resumeRequest, resumeResponse } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
 import { SharedCounts } from "../../proxy-wasm-as/assembly/shared-counts";
 import { Timer, Timers } from "../../proxy-wasm-as/assembly/timers";
+import { Turns } from "../../proxy-wasm-as/assembly/turns";
 import { PolicyReader } from "./config";
 import { Counters } from "./counters";
 import { decide } from "./decide";
@@ -21,18 +21,21 @@ import { EMPTY, hasNoBody, replaceResponse } from "./replace";
 import { Throttle } from "./throttle";
 
 export {
-  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick,
+  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick, proxy_on_queue_ready,
   proxy_on_request_headers, proxy_on_response_headers, proxy_on_response_body, proxy_on_response_trailers, proxy_on_delete,
 } from "../../proxy-wasm-as/assembly/exports";
+
+/** Ids whose policies could not be read, before the log tells of them again. */
+const MAX_REPORTED = 256;
 
 const ABORTED = utf8("fault_filter_abort");
 
 class FaultRoot extends RootContext {
-  readonly timers: Timers = new Timers();
+  readonly timers: Timers = new Timers(new Turns());
   readonly active: SharedCounts = new SharedCounts("gatewright.fault", this.timers, "gatewright_fault_active");
   readonly counters: Counters = new Counters();
   private unreadable: Counter = new Counter("gatewright_fault_policy_unreadable");
-  private reported: Generations<bool> = new Generations<bool>(256);
+  private reported: Set<string> = new Set();
   private fromRoutes: FaultRoutePolicies | null = null;
   private rules: PolicyRule[] = [];
   private dice: Dice = new Dice();
@@ -81,6 +84,7 @@ class FaultRoot extends RootContext {
   }
 
   onTick(): void { this.timers.run(); }
+  onQueueReady(token: u32): void { this.timers.turn(token); }
 
   /** The policy of the request in hand; null: none. */
   policy(): Policy | null {
@@ -105,7 +109,8 @@ class FaultRoot extends RootContext {
   private report(id: string, problem: string): void {
     this.unreadable.increment();
     if (this.reported.has(id)) return;
-    this.reported.set(id, true);
+    if (this.reported.size >= MAX_REPORTED) this.reported.clear();
+    this.reported.add(id);
     log(LogLevel.Error, "gatewright.fault: " + problem);
   }
 }

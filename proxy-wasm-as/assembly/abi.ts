@@ -93,6 +93,15 @@ export declare function proxy_get_shared_data(key: usize, keySize: usize, outVal
 @external("env", "proxy_set_shared_data")
 export declare function proxy_set_shared_data(key: usize, keySize: usize, value: usize, valueSize: usize, cas: u32): u32;
 // @ts-ignore: decorator
+@external("env", "proxy_register_shared_queue")
+export declare function proxy_register_shared_queue(name: usize, nameSize: usize, outToken: usize): u32;
+// @ts-ignore: decorator
+@external("env", "proxy_enqueue_shared_queue")
+export declare function proxy_enqueue_shared_queue(token: u32, data: usize, dataSize: usize): u32;
+// @ts-ignore: decorator
+@external("env", "proxy_dequeue_shared_queue")
+export declare function proxy_dequeue_shared_queue(token: u32, outData: usize, outSize: usize): u32;
+// @ts-ignore: decorator
 @external("env", "proxy_close_stream")
 export declare function proxy_close_stream(stream: u32): u32;
 // @ts-ignore: decorator

@@ -10,6 +10,8 @@ export abstract class RootContext {
   /** A new stream: an HttpContext in an HTTP filter, a ConnectionContext in a network filter. */
   abstract createContext(id: u32): StreamContext;
   onTick(): void {}
+  /** Something is in a shared queue of this VM's, or a turn has come that was asked for (turns.ts). */
+  onQueueReady(token: u32): void {}
   /** The answer to host.httpCall. Envoy answers a timeout with :status 504 and a refused connection with 503; `headerCount` is 0 only when an answer broke off. */
   onHttpCallResponse(token: u32, headerCount: u32, bodySize: u32): void {}
 }

@@ -23,6 +23,11 @@ export function proxy_on_tick(id: u32): void {
   if (root != null) root.onTick();
 }
 
+export function proxy_on_queue_ready(id: u32, token: u32): void {
+  const root = rootOf(id);
+  if (root != null) root.onQueueReady(token);
+}
+
 export function proxy_on_request_headers(id: u32, count: u32, endOfStream: u32): u32 {
   const request = requestOf(id);
   return request != null ? request.onRequestHeaders(endOfStream != 0) : Action.StopIteration;

@@ -1,5 +1,6 @@
 // Any number of timers over the one tick that a root context has. No tick while nothing waits; nobody waits longer when the clock is set.
 import { nowNanoseconds, setTickPeriod, uptimeNanoseconds } from "./host";
+import { AT_ONCE, Turns } from "./turns";
 
 /** Something to be done later, once. */
 export abstract class Timer {
@@ -11,10 +12,15 @@ export abstract class Timer {
   abstract onDue(): void;
 }
 
-/** A binary heap by time. Its root context calls run() from onTick. */
+/**
+ * A binary heap by time. Its root context calls run() from onTick. Of those due together a few are called in one turn, and the others in the
+ * turns after it: at once where there are `turns` (then the root context calls turn() from onQueueReady), else a tick of 1 ms later.
+ */
 export class Timers {
   private heap: Timer[] = [];
   private tickAt: i64 = 0;                                        // when the host will tick; 0: never
+  private left: i32 = 0;                                          // that may still be called before the next tick
+  constructor(private turns: Turns | null = null) {}
 
   get size(): i32 { return this.heap.length; }
 
@@ -38,10 +44,25 @@ export class Timers {
   /** Calls all that are due, in the order of their times; never more than waited when it began, so that one that sets itself anew cannot hold it up. */
   run(): void {
     this.tickAt = 0;
+    this.left = this.heap.length;
+    this.next();
+  }
+
+  /** Goes on where one turn was not enough. `token`: what onQueueReady was called with. */
+  turn(token: u32): void {
+    const turns = this.turns;
+    if (turns != null && turns.taken(token)) this.next();
+  }
+
+  private next(): void {
     const time = uptimeNanoseconds();
-    for (let left = this.heap.length; left > 0 && this.heap.length > 0 && this.heap[0].due <= time; left--) this.take(0).onDue();
+    for (let i = 0; i < AT_ONCE && this.left > 0 && this.isDue(time); i++, this.left--) this.take(0).onDue();
+    const turns = this.turns;
+    if (turns != null && this.left > 0 && this.isDue(time)) turns.ask();
     this.arm();
   }
+
+  private isDue(time: i64): bool { return this.heap.length > 0 && this.heap[0].due <= time; }
 
   /** Sets the tick to the first timer. The host repeats a tick, so it is set anew each time. */
   private arm(): void {

@@ -49,6 +49,12 @@ export interface CallReply {
 /** In place of a callback's status after send_local_response: "stop", whatever the guest returned. */
 const STOP = -1;
 
+/**
+ * Callbacks within callbacks that Envoy's stack has room for: what a callback asked for is carried out when it has returned, and the callbacks that
+ * this causes carry out the next. 300 streams let go in one tick pass in 1.40, 400 end in "Maximum call stack size exceeded".
+ */
+const MAX_NESTED = 300;
+
 type GuestFunction = (...args: number[]) => number;
 
 /** Which host functions may be called now: all, those of start-up, or those of an allocation (wasm.cc, setRestrictedCallback). */
@@ -80,6 +86,7 @@ export class Host {
   readonly #contexts = new Map<number, Context>();
   readonly #allocate: GuestFunction;
   #nextId = 1;
+  #nested = 0;
   #current: Context | undefined = undefined;
   #effective = 0;
   #deferred: [Context, Deferred][] = [];
@@ -203,7 +210,9 @@ export class Host {
     this.#current = context;
     this.#effective = 0;
     let result = 0;
+    this.#nested++;
     try {
+      if (this.#nested > MAX_NESTED) throw new RangeError('Maximum call stack size exceeded');
       result = callback(a, b, c, d, e);
       this.#returned = result;
     } catch (error) {
@@ -222,6 +231,7 @@ export class Host {
       const [owner, action] = this.#deferred.shift() as [Context, Deferred];
       if (this.trap === undefined) owner.carryOut(action);
     }
+    this.#nested--;
     return result;
   }
 

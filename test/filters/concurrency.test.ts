@@ -157,7 +157,7 @@ test('memory stays as it is, whatever keys clients invent', { timeout: 600_000 }
       for (const exchange of exchanges) exchange.cancel();
     }
   };
-  const warm = 5_000 + scaled(60_000);                               // the collector takes its time to find its size
+  const warm = 12_000 + scaled(60_000);                              // the collector takes its time to find its size
   run(0, warm);
   const { pages } = vm;
   run(warm, scaled(200_000));

@@ -1,7 +1,7 @@
 // A trap kills the VM; what becomes of requests then is the failure policy's. As Envoy 1.40.0 does it.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type FailurePolicy, SharedData, Vm, type VmOptions } from 'proxy-wasm-as/vm';
-import { fixture } from './fixture.ts';
+import { compile, fixture } from './fixture.ts';
 import { told } from './told.ts';
 
 let wasm: Uint8Array;
@@ -145,6 +145,42 @@ test.each<{ name: string; options: VmOptions; configured: boolean; dead: boolean
 test('the reason for a refusal is in the logs', () => {
   const vm = Vm.load(wasm, { pluginConfiguration: 'configure print 2 bad%20rule;configure ret 0' });
   expect(vm.logs).toContainEqual({ level: 'error', message: 'bad rule' });
+});
+
+/** Holds every request at its headers, and lets all go with the first tick. */
+const herd = `
+  @external("env", "proxy_set_effective_context") declare function effective(id: u32): u32;
+  @external("env", "proxy_continue_stream") declare function go(stream: u32): u32;
+  @external("env", "proxy_set_tick_period_milliseconds") declare function tick(period: u32): u32;
+  let first: u32 = 0, last: u32 = 0;
+  export function proxy_abi_version_0_2_1(): void {}
+  export function proxy_on_memory_allocate(size: usize): usize { return heap.alloc(size); }
+  export function proxy_on_request_headers(id: u32, count: u32, end: u32): u32 {
+    if (first == 0) first = id;
+    last = id;
+    tick(10);
+    return 1;
+  }
+  export function proxy_on_response_headers(id: u32, count: u32, end: u32): u32 { return 0; }
+  export function proxy_on_tick(root: u32): void {
+    tick(0);
+    for (let id = first; id <= last; id++) if (effective(id) == 0) go(0);
+  }
+  function abort(a: string | null, b: string | null, c: u32, d: u32): void { unreachable(); }
+`;
+test('more streams let go in one callback than the stack has room for are a trap: each goes on within the one before', async () => {
+  const module = await compile('module', herd);
+  const release = (count: number): { vm: Vm; ended: number } => {
+    const vm = Vm.load(module);
+    const exchanges = Array.from({ length: count }, () => vm.request());
+    vm.clock.advance(10);
+    return { vm, ended: exchanges.filter(({ ended }) => ended).length };
+  };
+  expect(release(200)).toMatchObject({ ended: 200, vm: { dead: false } });
+  const { vm, ended } = release(1_000);
+  expect(vm.dead).toBe(true);
+  expect(vm.logs.at(-1)?.message).toBe('Function: proxy_on_response_headers failed: Uncaught RangeError: Maximum call stack size exceeded');
+  expect(ended).toBeLessThan(400);
 });
 
 test('shutdown asks proxy_on_done, and waits for proxy_done when it says no', () => {
