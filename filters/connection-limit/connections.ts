@@ -25,7 +25,7 @@ export class Connections {
   private needsServerName: bool = false;
   private listener: ArrayBuffer;
 
-  constructor(limits: ListenerLimits, readonly timers: Timers, readonly root: u32) {
+  constructor(limits: ListenerLimits, readonly timers: Timers) {
     this.listener = limits.listener;
     for (let i = 0; i < limits.limits.length; i++) {
       const limit = limits.limits[i];
@@ -107,7 +107,7 @@ export class LimitedConnection extends ConnectionContext {
     this.stage = Stage.Refused;
     if (limit.closeDelay == 0) closeConnection();
     else {
-      const closing = new Closing(this.id, this.connections.root);
+      const closing = new Closing(this.id);
       this.closing = closing;
       this.connections.timers.set(closing, now() + limit.closeDelay);
     }
@@ -117,10 +117,6 @@ export class LimitedConnection extends ConnectionContext {
 
 /** Closes a refused connection that had to wait for it. */
 class Closing extends Timer {
-  constructor(private connection: u32, private root: u32) { super(); }
-
-  onDue(): void {
-    if (enterContext(this.connection)) closeConnection();
-    enterContext(this.root);
-  }
+  constructor(private connection: u32) { super(); }
+  onDue(): void { if (enterContext(this.connection)) closeConnection(); }
 }

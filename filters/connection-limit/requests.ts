@@ -27,7 +27,7 @@ class CountedPolicy {
     for (let i = 0; i < policy.limits.length; i++) {
       const limit = policy.limits[i];
       const name = `${policy.name}/${limit.name}`;
-      this.counted.push(new CountedLimit("gatewright_requests", "requests/" + name, name, limit.value, NONE, 1, limit.dryRun, timers));
+      this.counted.push(new CountedLimit("gatewright_concurrency", "requests/" + name, name, limit.value, NONE, 1, limit.dryRun, timers));
     }
   }
 

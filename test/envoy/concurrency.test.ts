@@ -50,7 +50,7 @@ afterAll(async () => {
   await upstream?.stop();
 });
 
-const active = (policy: string): Promise<number> => envoy.sum(`^wasmcustom.gatewright_requests_active.limit.${policy}/`);
+const active = (policy: string): Promise<number> => envoy.sum(`^wasmcustom.gatewright_concurrency_active.limit.${policy}/`);
 
 async function play({ one: { steps, limits }, path, policy }: { one: ConcurrencyCase; path: string; policy: string }): Promise<unknown[]> {
   const inside = new Map<string, HeldRequest>();
@@ -82,8 +82,8 @@ describe('connection-limit.wasm as an HTTP filter in Envoy', () => {
     const wanted = one.steps.flatMap((step) => ('ask' in step ? [{ ask: step.ask, status: step.status, ...(step.grpcStatus !== undefined && { grpcStatus: step.grpcStatus }), body: step.status === 0 ? '' : 'concurrency limit exceeded' }] : []));
     expect(await play(one)).toEqual(wanted);
     for (const { name } of one.limits) {
-      expect(await envoy.stat(`wasmcustom.gatewright_requests_refused.limit.${one.policy}/${name}.reason.value`)).toBe(one.refusals?.[name] ?? 0);
-      expect(await envoy.stat(`wasmcustom.gatewright_requests_refused_dry_run.limit.${one.policy}/${name}.reason.value`)).toBe(one.dry?.[name] ?? 0);
+      expect(await envoy.stat(`wasmcustom.gatewright_concurrency_refused.limit.${one.policy}/${name}.reason.value`)).toBe(one.refusals?.[name] ?? 0);
+      expect(await envoy.stat(`wasmcustom.gatewright_concurrency_refused_dry_run.limit.${one.policy}/${name}.reason.value`)).toBe(one.dry?.[name] ?? 0);
     }
   });
 
@@ -108,7 +108,7 @@ describe('connection-limit.wasm as an HTTP filter in Envoy', () => {
     expect(most).toBe(10);
     expect(refused).toBeGreaterThan(0);
     while (await active('default/storm') !== 0) await sleep(10);
-    expect(await envoy.stat('wasmcustom.gatewright_requests_refused.limit.default/storm/storm.reason.value')).toBe(refused);
+    expect(await envoy.stat('wasmcustom.gatewright_concurrency_refused.limit.default/storm/storm.reason.value')).toBe(refused);
   });
 
   test.each(['/broken', '/without'])('answers 500 where the policy cannot be read (%s)', async (path) => {

@@ -27,10 +27,10 @@ function ask(vm: Vm, { headers = {}, claims = {}, from = '127.0.0.1' }: Asker = 
   return vm.request(headers, { properties: { ...route, filter_state: state, source: { address: `${from}:4000` } }, response: { delayMs: DAY } });
 }
 const refusals = ({ metrics }: Vm, what: string, policy = 'default/policy'): Record<string, number> => Object.fromEntries([...metrics].flatMap(([name, value]) => {
-  const [, limit] = new RegExp(`^gatewright_requests_${what}\\.limit\\.${policy}/(.+)\\.reason\\.value$`).exec(name) ?? [];
+  const [, limit] = new RegExp(`^gatewright_concurrency_${what}\\.limit\\.${policy}/(.+)\\.reason\\.value$`).exec(name) ?? [];
   return limit === undefined || value === 0 ? [] : [[limit, value]];
 }));
-const active = ({ metrics }: Vm): number => [...metrics].reduce((sum, [name, value]) => name.startsWith('gatewright_requests_active.') ? sum + value : sum, 0);
+const active = ({ metrics }: Vm): number => [...metrics].reduce((sum, [name, value]) => name.startsWith('gatewright_concurrency_active.') ? sum + value : sum, 0);
 
 describe('the table, over four workers', () => {
   const sources = [

@@ -126,7 +126,7 @@ describe('two workers at once', () => {
     expect(taken(take(vm))).toBe(true);
   });
 
-  test('who cannot give back does so at the next beat', () => {
+  test('who cannot give back does so at a later beat', () => {
     const shared = new Contended();
     const [one, two] = workers(2, shared) as [Vm, Vm];
     const held = take(one);
@@ -136,6 +136,7 @@ describe('two workers at once', () => {
     };
     shared.between = spoil;
     held.cancel();
+    one.clock.advance(3_000);                                         // past one beat, which loses too
     shared.between = undefined;
     expect(taken(take(two))).toBe(false);
     one.clock.advance(2_000);
@@ -174,6 +175,18 @@ describe('a VM that dies', () => {
     expect(room(vm, 2)).toBe(2);
     expect(vm.reloads).toBe(1);
     expect(vm.metrics.get('counted')).toBe(0);
+  });
+
+  test('gives back a gauge that nobody else knows', () => {
+    const [dying] = workers(1) as [Vm];
+    take(dying);
+    dying.request({ 'x-trap': '1' });
+    const { shared, clock } = dying;
+    clock.advance(12_000);
+    const other = Vm.load(new URL('../../build/connection-limit.wasm', import.meta.url), { shared, clock, pluginConfiguration: '{"connections":{"listener":"l","limits":[{"name":"a","value":1}]}}' });
+    expect(shared.metrics.values.get('counted')).toBe(1);
+    expect(other.connection().outcome).toBe('open');
+    expect(shared.metrics.values.get('counted')).toBe(0);
   });
 
   test('again and again leaves no leases behind', () => {
@@ -267,6 +280,37 @@ describe('a VM that holds', () => {
     expect(taken(take(other, 'a', 2))).toBe(true);
     expect(taken(take(stalled, 'a', 2))).toBe(false);
     expect(taken(take(stalled, 'a', 3))).toBe(true);
+  });
+
+  test('and stalls as it renews its lease, too long, counts again', () => {
+    const shared = new Contended(), mine = new Clock(), theirs = new Clock();
+    const [stalled] = workers(1, shared, mine) as [Vm];
+    const [other] = workers(1, shared, theirs) as [Vm];
+    mine.advance(500);
+    theirs.advance(500);
+    take(stalled, 'a', 2);                                            // until 10.5 s
+    take(other, 'b', 1);                                              // heard of every two seconds
+    mine.stall(9_900);
+    theirs.advance(9_900);
+    shared.between = () => {
+      mine.stall(200);
+      theirs.advance(200);
+      expect(taken(take(other, 'a', 1))).toBe(true);
+    };
+    expect(taken(take(stalled, 'a', 2))).toBe(false);
+  });
+
+  test('and is busy does not depend on its ticks', () => {
+    const shared = new SharedData(), mine = new Clock(), theirs = new Clock();
+    const [busy] = workers(1, shared, mine) as [Vm];
+    const [other] = workers(1, shared, theirs) as [Vm];
+    take(busy, 'a', 1);
+    for (let second = 0; second < 60; second++) {
+      mine.stall(1_000);
+      theirs.advance(1_000);
+      take(busy, 'b', 1).cancel();
+      expect(taken(take(other, 'a', 1))).toBe(false);
+    }
   });
 
   test('nothing does not tick', () => {
