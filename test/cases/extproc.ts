@@ -77,7 +77,7 @@ export const cases: readonly ExtProcCase[] = [
   { name: 'a response phase may answer in the upstream\'s place', processor: onResponse({ kind: 'respond', status: 502, body: 'hidden', details: 'refused' }), mode: { responseHeaders: true }, upstream: { status: 200, body: ['secret'] }, status: 502, body: 'hidden', details: 'refused' },
   {
     name: 'a streamed response comes piece by piece', status: 201, body: 'one two ', headers: { 'x-a': ['1'] }, upstreamGot: false,
-    processor: onRequest({ kind: 'respond_streamed', status: 201, headers: [['x-a', '1']], details: 'streamed', body: (async function* pieces() { yield 'one '; await Promise.resolve(); yield Buffer.from('two '); })() }),
+    processor: { name: named(), onRequestHeaders: () => ({ kind: 'respond_streamed', status: 201, headers: [['x-a', '1']], details: 'streamed', body: (async function* pieces() { yield 'one '; await Promise.resolve(); yield Buffer.from('two '); })() }) },
   },
 
   // ---- bodies ----
