@@ -7,7 +7,6 @@ import { pluginConfiguration, routeMetadata } from '../envoy/fault-bootstrap.ts'
 
 const WASM = new URL('../../build/fault.wasm', import.meta.url);
 const load = (configuration: unknown = { source: 'route' }): Vm => Vm.load(WASM, { pluginConfiguration: JSON.stringify(configuration) });
-const inPlace = (policy: FaultPolicyInput): Vm => load({ rules: [{ match: {}, policy }] });
 const route = (name: string, policy: unknown = policies[name]): Properties => ({ xds: { route_name: name, route_metadata: routeMetadata(name, policy as FaultPolicyInput) as Properties } });
 
 /** Runs one case and looks at the moment before its end, and at the end. */
