@@ -2,7 +2,7 @@
 
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import { type Http2SecureServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, createSecureServer, createServer } from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, type Server, type Socket, createServer as createListener } from 'node:net';
 import { dirname } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import { Call, status } from './grpc.ts';
@@ -64,10 +64,13 @@ export class ExtProcServer {
   readonly #only: AnyProcessor | undefined;
   readonly #world: World;
   readonly #sessions = new Map<ServerHttp2Session, Connection>();
+  /** Those whose TLS is not there yet among them. */
+  readonly #sockets = new Set<Socket>();
   /** The socket of the session that Node is about to make of it. */
   #arriving: Socket | undefined;
   readonly #maxMessageBytes: number;
   #server: Http2Server | Http2SecureServer | undefined;
+  #listener: Server | undefined;
   #socketPath: string | undefined;
   #draining = false;
 
@@ -86,16 +89,18 @@ export class ExtProcServer {
   async listen(address: Address): Promise<number> {
     if (address.kind === 'tcp' && address.certificates === undefined) throw new Error('TCP without certificates on both sides is refused');
     this.prepare(address.kind === 'tcp' ? address.certificates : undefined);
-    const server = this.#server as Http2Server;
-    if (address.kind === 'unix') {
-      await makePrivate(address.path);
-      await new Promise<void>((resolve, reject) => { server.once('error', reject).listen(address.path, resolve); });
-      await chmod(address.path, 0o600);
-      this.#socketPath = address.path;
-      return 0;
-    }
-    await new Promise<void>((resolve, reject) => { server.once('error', reject).listen(address.port, address.host, resolve); });
-    return (server.address() as AddressInfo).port;
+    if (address.kind === 'unix') await makePrivate(address.path);
+    // Not the HTTP/2 server itself: Node closes every session of it when it is to listen no more.
+    const listener = this.#listener = createListener({ noDelay: true }, (socket) => this.adopt(socket));
+    await new Promise<void>((resolve, reject) => {
+      listener.once('error', reject);
+      if (address.kind === 'unix') listener.listen(address.path, resolve);
+      else listener.listen(address.port, address.host, resolve);
+    });
+    if (address.kind === 'tcp') return (listener.address() as AddressInfo).port;
+    await chmod(address.path, 0o600);
+    this.#socketPath = address.path;
+    return 0;
   }
 
   /** Ready for `adopt`, without an address of its own. Without certificates: for the connections of a Unix socket. */
@@ -111,6 +116,8 @@ export class ExtProcServer {
 
   /** Serves a connection that another process has accepted. */
   adopt(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     this.#server?.emit('connection', socket);
   }
 
@@ -128,7 +135,7 @@ export class ExtProcServer {
   async drain(patience: number): Promise<void> {
     this.#draining = true;
     this.health.ready = false;
-    const closed = this.#stopListening();
+    const closed = this.#emptied();
     for (const [session, connection] of this.#sessions) this.#sendAway(session, connection);
     const giveUp = this.#world.after(patience, () => { for (const session of this.#sessions.keys()) session.destroy(); });
     await closed;
@@ -139,17 +146,16 @@ export class ExtProcServer {
   /** Ends at once. Requests under way are closed by Envoy with 500. */
   async stop(): Promise<void> {
     this.#draining = true;
-    const closed = this.#stopListening();
+    const closed = this.#emptied();
     for (const session of this.#sessions.keys()) session.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
     await this.#leave();
   }
 
-  async #stopListening(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      if (this.#server?.listening === true) this.#server.close(() => resolve());
-      else resolve();
-    });
+  /** Takes no more connections, and resolves when those that are here are gone. */
+  async #emptied(): Promise<void> {
+    this.#listener?.close();
     while (this.#sessions.size > 0) await Promise.all([...this.#sessions.keys()].map((session) => new Promise<void>((resolve) => { session.once('close', resolve); })));
   }
 

@@ -160,7 +160,7 @@ function writeMetadata(metadata: Metadata | undefined): void {
   writer.close(8, mark);
 }
 
-function writeBody({ body: before, bodyMode, endOfStream, phase }: Question, body: string | Uint8Array | undefined): void {
+function writeBody({ body: before, bodyMode, endOfStream }: Question, body: string | Uint8Array | undefined): void {
   const duplex = before !== undefined && bodyMode === 'FULL_DUPLEX_STREAMED';
   if (body === undefined && !duplex) return;
   const mutation = writer.mark;
@@ -169,9 +169,7 @@ function writeBody({ body: before, bodyMode, endOfStream, phase }: Question, bod
     if (endOfStream) writer.number(2, 1);
     writeBytes(1, body ?? before);
     writer.close(3, mark);
-  } else if (body !== undefined && body.length > 0) writeBytes(1, body);
-  else if (phase.endsWith('body')) writer.number(2, 1);
-  else writeBytes(1, '');
+  } else writeBytes(1, body ?? '');
   writer.close(3, mutation);
 }
 
