@@ -20,7 +20,7 @@ function isServer(text: string): boolean {
 const NamePattern = z.string().max(253).regex(NAME_PATTERN, 'must be a name, *.name or *, with letters beyond ASCII in punycode');
 const AddressPattern = z.string().refine((text) => (ADDRESS_CLASSES as readonly string[]).includes(text) || isAddress(text) || isRange(text), `must be an address, a range such as 10.0.0.0/8, or one of ${ADDRESS_CLASSES.join(', ')}`);
 const port = z.int().min(1).max(65_535);
-const PortPattern = z.strictObject({ port, endPort: port.optional().describe('with it, all from port to endPort') })
+export const PortPattern = z.strictObject({ port, endPort: port.optional().describe('with it, all from port to endPort') })
   .refine(({ port: first, endPort }) => endPort === undefined || endPort >= first, { path: ['endPort'], message: 'must not be less than port' });
 
 const WEB = [{ port: 80 }, { port: 443 }];

@@ -28,7 +28,7 @@ function backendsEnabled({ resources: { envoyGateways } }: Draft): boolean {
 }
 
 function readBackend(resource: Resource<BackendSpec>, draft: Draft): DraftBackend {
-  const faults: Fault[] = [];
+  const faults: Fault[] = resource.spec.type === 'DynamicResolver' ? [] : [{ path: 'spec.type', message: 'Backend of type Endpoints is not supported yet; what a route sends to it answers 500' }];
   const cluster = dynamicCluster(resource, draft, (fault) => faults.push(fault));
   draft.problems.push(...faults.map((fault) => problemAt(resource, fault)));
   const all = [...resource.problems, ...faults].map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));

@@ -57,6 +57,7 @@ const targetRefs = [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name:
 const faults = (...each: object[]): object => ({ kind: 'FaultPolicy', spec: { targetRefs, faults: each } });
 const requests = (limit: object): object => ({ kind: 'ConcurrencyPolicy', spec: { targetRefs, limits: [{ name: 'all', ...limit }] } });
 const connections = (limit: object): object => ({ kind: 'ConnectionLimitPolicy', spec: { targetRefs, limits: [{ name: 'all', ...limit }] } });
+const resolver = (spec: object): object => ({ kind: 'ResolverPolicy', spec: { targetRefs, ...spec } });
 describe('refuse, as files do', () => {
   test.each<[string, object]>([
     ['a status of 99', faults({ abort: { httpStatus: 99 } })],
@@ -76,6 +77,11 @@ describe('refuse, as files do', () => {
     ['a source that is no range', connections({ value: 1, sources: ['everywhere'] })],
     ['a name in capitals', connections({ name: 'All', value: 1 })],
     ['a target of another kind', { kind: 'ConnectionLimitPolicy', spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'eg' }], limits: [{ name: 'all', value: 1 }] } }],
+    ['a name server by its name', resolver({ dns: { servers: ['ns.example.com'], timeout: 3 } })],
+    ['a port of 0', resolver({ ports: { allow: [{ port: 0 }] } })],
+    ['no ports at all', resolver({ ports: { allow: [] } })],
+    ['a pattern in the middle of a name', resolver({ names: { allow: ['a.*.test'] } })],
+    ['an unknown family', resolver({ lookupFamily: 'IPv5' })],
   ])('%s', (_, document) => {
     expect(accepts(document as { kind: string })).toBe(false);
     expect(load([{ path: 'a.yaml', text: JSON.stringify({ apiVersion: 'gatewright.dev/v1alpha1', metadata: { name: 'x' }, ...document }) }]).problems).not.toEqual([]);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import type { IrRoute } from '../../controller-glue/ir.ts';
+import type { Ir, IrRoute } from '../../controller-glue/ir.ts';
 import { load } from '../../controller-glue/load.ts';
 import { yamlDocuments } from '../../controller-glue/load/yaml-documents.ts';
 import { translate } from '../../controller-glue/translate.ts';
@@ -78,6 +78,45 @@ describe.each<[string, string, (route: IrRoute) => boolean]>([
       const { problems } = load([{ path: 'a.yaml', text }]);
       if (found === 'refused' || (chosen.test(at) && problems.length === 0)) continue;
       expect(found[0]?.action.kind === 'respond' || (found[0] !== undefined && applied(found[0])), `${at} = ${JSON.stringify(value)}`).toBe(true);
+    }
+  });
+});
+
+/** Whatever is done to a Backend, or to the policy of its routes: every request is judged by the resolver as strictly as before, or it answers 500, or the file is refused. */
+describe.each(['ResolverPolicy', 'Backend', 'EnvoyGateway', 'HTTPRoute'])('the resolver, and a change of its %s', (kind) => {
+  const target = [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'foo' }];
+  const all: readonly object[] = [
+    ...documents.filter((each) => ['GatewayClass', 'Gateway'].includes(each.kind)),
+    { apiVersion: 'gateway.envoyproxy.io/v1alpha1', kind: 'EnvoyGateway', metadata: { name: 'x' }, extensionApis: { enableBackend: true } },
+    { apiVersion: 'gateway.envoyproxy.io/v1alpha1', kind: 'Backend', metadata: { name: 'any' }, spec: { type: 'DynamicResolver', tls: { wellKnownCACertificates: 'System', sni: 'a.test', minVersion: '1.2', insecureSkipVerify: false, alpnProtocols: ['h2'] } } },
+    { apiVersion: 'gatewright.dev/v1alpha1', kind: 'ResolverPolicy', metadata: { name: 'p' }, spec: { targetRefs: target, names: { allow: ['a.test'], deny: ['b.test'] }, addresses: { allow: ['10.0.0.0/8'], deny: ['Metadata'] }, ports: { allow: [{ port: 443, endPort: 444 }] }, dns: { servers: ['10.0.0.1'] } } },
+    {
+      apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'foo' },
+      spec: { parentRefs: [{ name: 'eg' }], hostnames: ['www.example.com'], rules: [{ matches: [{ path: { value: '/foo' } }], backendRefs: [{ group: 'gateway.envoyproxy.io', kind: 'Backend', name: 'any' }] }] },
+    },
+  ];
+  const changed = all.find((each) => (each as { kind: string }).kind === kind);
+  const source = (by: unknown): string => all.map((document) => JSON.stringify(document === changed ? by : document)).join('\n---\n');
+  const verified = ({ gateways }: Ir): boolean => gateways.every(({ clusters }) => clusters.every((cluster) => cluster.kind !== 'dynamic' || cluster.tls !== undefined));
+  /** What the change says on purpose, in a document that is whole, is its author's to say. */
+  const chosen: Readonly<Record<string, RegExp>> = {
+    ResolverPolicy: /^(metadata\.(name|namespace)|spec\.targetRefs\.0\.(name|sectionName)|spec\.(names|addresses|ports|dns).*|spec)$/, Backend: /^(metadata|spec)/, EnvoyGateway: /./,
+    HTTPRoute: /^(spec|metadata)/,
+  };
+
+  test('unchanged it judges', () => expect(takers(source(changed))[0]).toMatchObject({ resolver: { policy: { policy: { names: { allow: ['a.test'] } }, tls: true } } }));
+  test.each(paths(changed).map((path) => [path.join('.'), path] as const).filter(([at]) => at !== ''))('%s', (at, path) => {
+    for (const value of VALUES) {
+      const text = source(replaced(changed, path, value));
+      const found = takers(text);
+      const { problems, resources } = load([{ path: 'a.yaml', text }]);
+      if (found === 'refused' || found[0] === undefined) continue;
+      const { ir } = translate(resources);
+      // Never without the resolver, whoever is the author.
+      const resolved = found[0].action.kind === 'respond' || found[0].resolver !== undefined;
+      expect(resolved, `${at} = ${JSON.stringify(value)}`).toBe(true);
+      if (chosen[kind]?.test(at) === true && problems.length === 0) continue;
+      expect(found[0].action.kind === 'respond' || (verified(ir) && found[0].resolver?.policy.policy.names.allow[0] === 'a.test'), `${at} = ${JSON.stringify(value)}`).toBe(true);
     }
   });
 });

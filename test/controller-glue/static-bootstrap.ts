@@ -32,8 +32,8 @@ export function staticBootstrap(snapshot: Snapshot, accessLog?: string): JsonObj
       const { configDiscovery: _, ...rest } = value;
       return { ...rest, typedConfig: extensions.get(String(value['name']))?.['typedConfig'] ?? null };
     }
-    if ('tlsCertificateSdsSecretConfigs' in value) {
-      const { tlsCertificateSdsSecretConfigs: refs, validationContextSdsSecretConfig: authority, ...rest } = value;
+    if ('tlsCertificateSdsSecretConfigs' in value || 'validationContextSdsSecretConfig' in value) {
+      const { tlsCertificateSdsSecretConfigs: refs = [], validationContextSdsSecretConfig: authority, ...rest } = value;
       return {
         ...(inPlace(rest) as JsonObject), tlsCertificates: (refs as JsonObject[]).map((ref) => secrets.get(String(ref['name']))?.['tlsCertificate'] ?? null),
         ...(authority === undefined ? {} : { validationContext: secrets.get(String((authority as JsonObject)['name']))?.['validationContext'] ?? null }),
@@ -44,5 +44,5 @@ export function staticBootstrap(snapshot: Snapshot, accessLog?: string): JsonObj
   const inPlaceCluster = ({ edsClusterConfig, ...cluster }: JsonObject): JsonObject =>
     edsClusterConfig === undefined ? cluster : { ...cluster, type: 'STATIC', loadAssignment: endpoints.get(String((edsClusterConfig as JsonObject)['serviceName'] ?? cluster['name'])) ?? null };
   const { dynamicResources: _ads, staticResources: _static, ...base } = bootstrap({ nodeId: 'test', xdsSocketPath: '/nowhere' });
-  return { ...(base as JsonObject), staticResources: { listeners: [...listeners.values()].map(inPlace), clusters: [...clusters.values()].map(inPlaceCluster) } };
+  return { ...(base as JsonObject), staticResources: { listeners: [...listeners.values()].map(inPlace), clusters: [...clusters.values()].map((cluster) => inPlaceCluster(inPlace(cluster) as JsonObject)) } };
 }

@@ -1,5 +1,5 @@
 // What the dynamic resolver refuses is not reached, through the whole product: by no spelling, by no name server, without no verdict, and with no service.
-import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -126,7 +126,10 @@ test('a policy that changes touches no listener, and no request is lost or let t
 });
 
 /** Processes of the service. */
-const workers = (): number[] => execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(gatewright.pid)], { encoding: 'utf8' }).split('\n').filter((line) => line.includes('extproc-worker')).map((line) => Number(line.trim().split(' ')[0]));
+const workers = (of = gatewright): number[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
+  const page = (name: string): string => { try { return readFileSync(`/proc/${pid}/${name}`, 'utf8'); } catch { return ''; } };
+  return page('cmdline').includes('extproc-worker') && page('status').includes(`PPid:\t${of.pid}\n`);
+}).map(Number);
 
 describe('without the service', () => {
   test('what it was asked is answered by an error, the next are answered by its successor, and others do not notice', async () => {
@@ -163,4 +166,12 @@ describe('without the service', () => {
     expect(await ask('/open', `canary.test:${port}`)).toBe(200);
     expect(workers().length).toBe(1);
   });
+});
+
+test('nothing of it stays behind when up ends', async () => {
+  const one = await Gatewright.start({ 'all.yaml': documents(backend('plain', {}), dynamicRoute('open', 'plain')), 'edge.yaml': edge });
+  const [ended] = workers(one);
+  expect(ended).toBeDefined();
+  expect(await one.stop()).toBe(0);
+  expect(existsSync(`/proc/${ended}`)).toBe(false);
 });
