@@ -56,7 +56,7 @@ export class Observer {
     this.#loop.enable();
     const loop = this.#loop;
     for (const [quantile, read] of [['p50', () => loop.percentile(50)], ['p99', () => loop.percentile(99)], ['max', () => loop.max]] as const) {
-      new Gauge({ name: `gatewright_extproc_event_loop_delay_${quantile}_seconds`, help: 'Since the start', registers, collect() { this.set(Math.max(0, read() / 1e9 - 0.01)); } });
+      new Gauge({ name: `gatewright_extproc_event_loop_delay_${quantile}_seconds`, help: 'Since the start; of several processes the worst', registers, aggregator: 'max', collect() { this.set(Math.max(0, read() / 1e9 - 0.01)); } });
     }
   }
 

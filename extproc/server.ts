@@ -57,6 +57,9 @@ interface Connection {
   opened: number;
 }
 
+/** An Envoy that vanished without a word is noticed. */
+export const listenerOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
+
 export class ExtProcServer {
   readonly health = new Health();
   readonly observer: Observer;
@@ -91,7 +94,7 @@ export class ExtProcServer {
     this.prepare(address.kind === 'tcp' ? address.certificates : undefined);
     if (address.kind === 'unix') await makePrivate(address.path);
     // Not the HTTP/2 server itself: Node closes every session of it when it is to listen no more.
-    const listener = this.#listener = createListener({ noDelay: true }, (socket) => this.adopt(socket));
+    const listener = this.#listener = createListener(listenerOptions, (socket) => this.adopt(socket));
     await new Promise<void>((resolve, reject) => {
       listener.once('error', reject);
       if (address.kind === 'unix') listener.listen(address.path, resolve);

@@ -10,7 +10,7 @@ import { type AddressInfo, type Server, type Socket, createServer } from 'node:n
 import type { Logger } from 'pino';
 import { AggregatorRegistry } from 'prom-client';
 import type { Secret } from '../policy/secret.ts';
-import { type Address, makePrivate } from './server.ts';
+import { type Address, listenerOptions, makePrivate } from './server.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 import type { World } from './world.ts';
 
@@ -71,7 +71,7 @@ export class WorkerPool {
     const listeners: Server[] = [];
     for (const path of slots) {
       if (path !== undefined) await makePrivate(path);
-      const listener = createServer({ pauseOnConnect: true, noDelay: true });
+      const listener = createServer({ ...listenerOptions, pauseOnConnect: true });
       await new Promise<void>((resolve, reject) => {
         listener.once('error', reject);
         if (path !== undefined) listener.listen(path, resolve);
