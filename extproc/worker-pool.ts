@@ -90,9 +90,16 @@ export class WorkerPool {
 
   /** Resolves when every worker has the policy, those that start later included. Rejects when it cannot be read. */
   async add(processor: string, id: string, document: Secret): Promise<void> {
-    await Promise.all(this.#alive().map((worker) => this.#ask(worker, { kind: 'add', processor, id, document: document.reveal() })));
     const known = this.#policies.get(processor) ?? new Map<string, Secret>();
+    // First, so that a worker that gets ready meanwhile has it.
     this.#policies.set(processor, known.set(id, document));
+    const each = this.#alive().map((worker) => this.#ask(worker, { kind: 'add', processor, id, document: document.reveal() }).catch((error: unknown) => {
+      if (worker.ready) throw error; // else it is gone, and its successor gets the policy
+    }));
+    try { await Promise.all(each); } catch (error) {
+      known.delete(id);
+      throw error;
+    }
   }
 
   /** Drops all others of that processor. */

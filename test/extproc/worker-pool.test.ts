@@ -58,6 +58,18 @@ test('a policy that is added is everywhere; one that is not wanted any more goes
   for (const client of clients) client.destroy();
 });
 
+test('a policy that comes while a process dies is with its successor, too', async () => {
+  const [victim = 0] = pool.pids;
+  process.kill(victim, 'SIGKILL');
+  await Promise.all(Array.from({ length: 20 }, (_, i) => pool.add('gate', `late-${i}`, new Secret('{}'))));
+  await expect.poll(() => pool.pids.filter((pid) => pid !== victim).length, { timeout: 20_000 }).toBe(2);
+  for (const endpoint of pool.endpoints) {
+    const client = await reach(endpoint);
+    for (let i = 0; i < 20; i++) expect(await asked(client, `late-${i}`)).toMatch(/^\d+$/);
+    client.destroy();
+  }
+});
+
 test('a policy that cannot be read is refused, without a word of it', async () => {
   await expect(pool.add('gate', 'policy-3', new Secret('{"clientSecret":"hunter2"'))).rejects.toThrow(/^add failed: Error$/);
 });
