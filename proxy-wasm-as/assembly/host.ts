@@ -5,11 +5,12 @@ import {
   proxy_http_call, proxy_log, proxy_remove_header_map_value, proxy_replace_header_map_value,
   proxy_send_local_response, proxy_set_effective_context, proxy_set_property, proxy_set_tick_period_milliseconds,
 } from "./abi";
-import { addressOf, byteAt, expectHostBytes, expectHostBytesIn, outAddress, outSize, takeHostBytes, takeHostU32, takeHostU64 } from "./memory";
+import { addressOf, byteAt, copyBytes, expectHostBytes, expectHostBytesIn, outAddress, outSize, setByte, takeHostBytes, takeHostU32, takeHostU64 } from "./memory";
 import { decodePairs, encodePairs } from "./pairs";
 import { utf8 } from "./bytes";
 
 const NOTHING = new ArrayBuffer(0);
+const SET_FILTER_STATE = utf8("set_envoy_filter_state");
 
 /** Writes a line to the host's log. Never give it anything a client sent. */
 export function log(level: LogLevel, message: string): void {
@@ -60,6 +61,30 @@ export function propertyOver(path: ArrayBuffer, known: ArrayBuffer): ArrayBuffer
 /** Sets filter state `wasm.<key>`; once a stream, later values are refused by Envoy. */
 export function setFilterState(key: ArrayBuffer, value: ArrayBuffer): bool {
   return proxy_set_property(addressOf(key), key.byteLength, addressOf(value), value.byteLength) == Status.Ok;
+}
+
+/** The argument of setEnvoyFilterState(), to be used again and again. Empty where key or value is longer than 127 bytes. */
+export function envoyFilterState(key: string, value: ArrayBuffer): ArrayBuffer {
+  const path = utf8(key);
+  if (path.byteLength > 127 || value.byteLength > 127) return NOTHING;
+  const argument = new ArrayBuffer(4 + path.byteLength + value.byteLength);
+  let at = 0;
+  setByte(argument, at++, 0x0a);                                 // protobuf: 1 path, 2 value; without 3 it lasts as long as the filter chain
+  setByte(argument, at++, path.byteLength);
+  at += copyBytes(argument, at, path, 0, path.byteLength);
+  setByte(argument, at++, 0x12);
+  setByte(argument, at++, value.byteLength);
+  copyBytes(argument, at, value, 0, value.byteLength);
+  return argument;
+}
+
+/** Sets filter state that Envoy itself reads, such as envoy.network.upstream_server_name. False: refused, as a value is that Envoy cannot read. */
+export function setEnvoyFilterState(argument: ArrayBuffer): bool {
+  expectHostBytes();
+  const status = proxy_call_foreign_function(
+    addressOf(SET_FILTER_STATE), SET_FILTER_STATE.byteLength, addressOf(argument), argument.byteLength, outAddress(), outSize());
+  takeHostBytes();
+  return argument.byteLength > 0 && status == Status.Ok;
 }
 
 /** The value of a header (the first one, where a name repeats), or null. */

@@ -1,0 +1,128 @@
+// Keeps what the dynamic resolver decided beside Envoy: a request for a known host is sent on its way without asking again. It is before the resolver's
+// ext_proc filter in the chain, which is skipped where SKIP says so. It only ever repeats: where nothing is remembered the resolver decides.
+import { Action, LogLevel, MapType } from "../../proxy-wasm-as/assembly/abi";
+import { same, slice, utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { ConfigReader } from "../../proxy-wasm-as/assembly/config-reader";
+import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
+import { header, log, property, propertyOver, propertyPath, setEnvoyFilterState, setFilterState, uptime } from "../../proxy-wasm-as/assembly/host";
+import { Json } from "../../proxy-wasm-as/assembly/json";
+import { u64At } from "../../proxy-wasm-as/assembly/memory";
+import { Counter } from "../../proxy-wasm-as/assembly/metrics";
+import { toDouble } from "../../proxy-wasm-as/assembly/number";
+import { Decisions, Remembered, keyOf } from "./remembered";
+
+export {
+  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure,
+  proxy_on_request_headers, proxy_on_response_headers, proxy_on_delete,
+} from "../../proxy-wasm-as/assembly/exports";
+
+const NOTHING = new ArrayBuffer(0);
+const POLICY = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", "resolver"]);
+const AUTHORITY = utf8(":authority"), STATUS = utf8(":status"), UNAVAILABLE = utf8("503");
+const FLAGS = propertyPath(["response", "flags"]);
+/** Envoy's response flag UF: no connection to the upstream. */
+const CONNECTION_FAILED: u64 = 0x20;
+
+const ADDRESS = decided("address"), VALID_FOR = decided("valid_for_ms"), BY_POLICY = decided("verdict");
+function decided(leaf: string): ArrayBuffer { return propertyPath(["metadata", "filter_metadata", "gatewright.resolver", leaf]); }
+
+/** The ext_proc filter is skipped. */
+const SKIP = utf8("gatewright.resolver.skip"), YES = utf8("yes");
+/** The id of the policy that the request passes by, which the guard compares. */
+const VERDICT = utf8("gatewright.resolver");
+/** What Envoy could not connect to; the resolver is told of it. */
+const FAILED = utf8("gatewright.resolver.failed");
+
+class ResolverRoot extends RootContext {
+  readonly decisions: Decisions = new Decisions();
+  readonly known: Counter = new Counter("gatewright_resolver_known");
+  readonly failed: Counter = new Counter("gatewright_resolver_failed_addresses");
+  private policyRead: ArrayBuffer = NOTHING;
+
+  onConfigure(configuration: ArrayBuffer): bool {
+    const json = new Json();
+    const reader = new ConfigReader(json);
+    if (!json.parse(configuration, 0, configuration.byteLength)) reader.fail("configuration", "not JSON; wanted: {\"source\":\"route\"}");
+    else {
+      reader.allow(json.root, "configuration", ["source"]);
+      if (!json.is(reader.get(json.root, "source"), utf8("route"))) reader.fail("source", "must be route");
+    }
+    if (reader.problem.length > 0) log(LogLevel.Error, "gatewright.resolver: " + reader.problem);
+    return reader.problem.length == 0;
+  }
+
+  createContext(id: u32): HttpContext { return new ResolverRequest(id, this); }
+
+  /** Id of the policy of the route in hand; empty: it has none. Good until the next call. */
+  policy(): ArrayBuffer {
+    const read = propertyOver(POLICY, this.policyRead);
+    if (read == null) return NOTHING;
+    this.policyRead = read;
+    return read;
+  }
+}
+
+class ResolverRequest extends HttpContext {
+  private key: string = "";
+  private policy: ArrayBuffer = NOTHING;
+  private asked: i64 = 0;
+  /** What the request was sent by; null: the resolver decides. */
+  private used: Remembered | null = null;
+
+  constructor(id: u32, private root: ResolverRoot) { super(id); }
+
+  onRequestHeaders(endOfStream: bool): Action {
+    const policy = this.root.policy(), authority = header(MapType.HttpRequestHeaders, AUTHORITY);
+    this.key = authority == null ? "" : keyOf(authority, policy);
+    const found = this.root.decisions.find(this.key);
+    this.asked = uptime();
+    if (found != null && this.asked < found.until && setEnvoyFilterState(found.state)) {
+      this.used = found;
+      setFilterState(VERDICT, policy);
+      setFilterState(SKIP, YES);
+      this.root.known.increment();
+      return Action.Continue;
+    }
+    this.policy = slice(policy, 0);
+    // Every key is written: the first value of a stream stands, so nobody else's can.
+    setFilterState(VERDICT, NOTHING);
+    setFilterState(SKIP, NOTHING);
+    setFilterState(FAILED, found != null && found.failed ? found.address : NOTHING);
+    if (found != null) found.failed = false;
+    return Action.Continue;
+  }
+
+  onResponseHeaders(endOfStream: bool): Action {
+    if (this.key.length == 0) return Action.Continue;
+    const used = this.used, failed = this.connectionFailed();
+    if (used != null) {
+      if (failed) this.fail(used.address);
+    } else this.learn(failed);
+    return Action.Continue;
+  }
+
+  /** What the resolver decided, if it did, and for this policy. */
+  private learn(failed: bool): void {
+    const verdict = property(BY_POLICY), address = property(ADDRESS);
+    if (verdict == null || address == null || !same(verdict, this.policy)) return;
+    if (failed) return this.fail(address);
+    const validFor = property(VALID_FOR);
+    if (validFor == null) return;
+    const milliseconds = toDouble(validFor, 0, validFor.byteLength);
+    if (milliseconds >= 1 && milliseconds <= 1e15) this.root.decisions.keep(this.key, address, <i64>milliseconds, this.asked);
+  }
+
+  private fail(address: ArrayBuffer): void {
+    this.root.decisions.fail(this.key, address);
+    this.root.failed.increment();
+  }
+
+  private connectionFailed(): bool {
+    const status = header(MapType.HttpResponseHeaders, STATUS);
+    if (status == null || !same(status, UNAVAILABLE)) return false;
+    const flags = property(FLAGS);
+    return flags != null && (u64At(flags, 0) & CONNECTION_FAILED) != 0;
+  }
+}
+
+registerRoot((id: u32): RootContext => new ResolverRoot(id));
