@@ -135,6 +135,12 @@ export class Envoys {
     }));
   }
 
+  /** Of listeners and admin interfaces, those that Envoys have or are about to have. */
+  ownPorts({ gateways }: Ir): number[] {
+    const admin = [...this.#runners.values()].map((runner) => Number(new URL(runner.admin).port));
+    return [...new Set([...gateways.flatMap(portsOf), ...[...this.#ports.values()].flat(), ...admin])];
+  }
+
   /** URL of the admin interface of a Gateway's Envoy; it takes read paths only. */
   admin(gateway: { readonly namespace: string; readonly name: string }): string | undefined { return this.#runners.get(nodeId(gateway))?.admin; }
 

@@ -6,6 +6,7 @@ import { canonicalJson } from '../policy/canonical-json.ts';
 import { Secret } from '../policy/secret.ts';
 import type { Ir } from '../controller-glue/ir.ts';
 import { WorkerPool } from '../extproc/worker-pool.ts';
+import type { News } from './extproc-worker.ts';
 import { realWorld } from '../extproc/world.ts';
 
 export interface ExtprocOptions {
@@ -27,6 +28,7 @@ export class Extproc {
   /** Of the state in force. */
   #inForce: ReadonlySet<string> = new Set();
   #known = new Set<string>();
+  #ownPorts: readonly number[] = [];
   #draining: Promise<void> = Promise.resolve();
 
   constructor(options: ExtprocOptions) {
@@ -47,6 +49,13 @@ export class Extproc {
       await told(pool, id, document);
       this.#known.add(id);
     }
+  }
+
+  /** Where we listen ourselves: nothing that a client asks for is dialled there. */
+  async own(ports: readonly number[]): Promise<void> {
+    this.#ownPorts = ports;
+    // A worker that is gone is no trouble: its successor is told before it begins.
+    await this.#pool?.inform({ ownPorts: ports } satisfies News).catch(() => undefined);
   }
 
   /** Envoy has taken this state: only now the policies of the one before may go, and the service when nothing needs it. */
@@ -76,7 +85,9 @@ export class Extproc {
   async #start(): Promise<WorkerPool> {
     await this.#draining;   // its sockets have the same names
     const { workers, log } = this.#options;
-    return WorkerPool.start({ script: new URL('extproc-worker.ts', import.meta.url), workers, address: { kind: 'unix', path: this.#address }, log, world: realWorld });
+    const pool = await WorkerPool.start({ script: new URL('extproc-worker.ts', import.meta.url), workers, address: { kind: 'unix', path: this.#address }, log, world: realWorld });
+    await pool.inform({ ownPorts: this.#ownPorts } satisfies News);
+    return pool;
   }
 }
 

@@ -57,7 +57,10 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
     const extproc = new Extproc({ folder: join(folder, 'extproc'), workers: Math.max(1, options.concurrency), log });
     cleanups.push(() => extproc.stop());
-    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: wasmModules(), caFile: systemCaFile(env), extprocSocketPaths: extproc.socketPaths, log, restarted: () => inTurn(writeReady) });
+    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: wasmModules(), caFile: systemCaFile(env), extprocSocketPaths: extproc.socketPaths, log, restarted: () => inTurn(async () => {
+      if (inForce !== undefined) await tellOwnPorts(inForce.ir);
+      writeReady();
+    }) });
     cleanups.push(() => envoys.stop());
     const observer = await Observer.start(() => extproc.metrics());
     cleanups.push(() => observer.stop());
@@ -84,11 +87,14 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     };
     let showing = Promise.resolve();
     const inTurn = (show: () => void | Promise<void>): void => { showing = showing.then(show).catch((error: unknown) => log.error(error, 'writing the state failed')); };
+    const tellOwnPorts = (ir: Ir): Promise<void> => extproc.own([...envoys.ownPorts(ir), Number(new URL(observer.url).port)]);
     const controller = new Controller({
       settings: { portOffset: options.portOffset, address: options.address },
       publish: async (ir) => {
+        await tellOwnPorts(ir);
         await extproc.prepare(ir);
         const refusal = await envoys.publish(ir);
+        await tellOwnPorts(ir);   // an Envoy that is new has an admin interface now
         if (refusal === undefined) extproc.settle(ir);
         return refusal;
       },

@@ -52,6 +52,7 @@ export class WorkerPool {
   /** Processor → id → document: what a worker that starts later gets first. */
   readonly #policies = new Map<string, Map<string, Secret>>();
   readonly #waiting = new Map<number, { readonly worker: Worker; readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }>();
+  #news: unknown;
   #nextQuestion = 1;
   #homeless: [Socket, number][] = [];
   #stopping = false;
@@ -107,6 +108,12 @@ export class WorkerPool {
     const known = this.#policies.get(processor);
     for (const id of known?.keys() ?? []) if (!ids.has(id)) known?.delete(id);
     for (const worker of this.#alive()) this.#tell(worker, { kind: 'retain', processor, ids: [...ids] });
+  }
+
+  /** Tells every worker, those that start later too. Resolves when all that are there know; only the last word counts. */
+  async inform(news: unknown): Promise<void> {
+    this.#news = news;
+    await Promise.all(this.#alive().map((worker) => this.#ask(worker, { kind: 'news', news })));
   }
 
   /** Of all workers together, in Prometheus' text form. */
@@ -169,8 +176,10 @@ export class WorkerPool {
     for (;;) {
       // Whatever is added while these are under way is in the next round.
       const before = this.#documents();
+      const news = this.#news;
+      if (news !== undefined) await this.#ask(worker, { kind: 'news', news });
       await Promise.all(before.map(([processor, id, document]) => this.#ask(worker, { kind: 'add', processor, id, document: document.reveal() })));
-      if (this.#documents().every(([, id]) => before.some(([, known]) => known === id))) break;
+      if (this.#news === news && this.#documents().every(([, id]) => before.some(([, known]) => known === id))) break;
     }
     worker.ready = true;
     const homeless = this.#homeless.splice(0);

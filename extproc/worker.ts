@@ -10,6 +10,8 @@ export type ToWorker =
   | { readonly kind: 'add'; readonly processor: string; readonly id: string; readonly document: string }
   | { readonly kind: 'retain'; readonly processor: string; readonly ids: readonly string[] }
   | { readonly kind: 'connection'; readonly number: number }
+  /** Whatever the one in charge and the script have agreed on. */
+  | { readonly kind: 'news'; readonly news: unknown }
   | { readonly kind: 'metrics' }
   | { readonly kind: 'drain'; readonly patience: number };
 
@@ -23,7 +25,8 @@ export type FromWorker =
 /** How long requests have after a SIGTERM. */
 const PATIENCE = 30_000;
 
-export function serveAsWorker(options: ServerOptions): ExtProcServer {
+/** `onNews` is told what the pool was last told by `inform`, before the first request and whenever there is something new. */
+export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) => void = () => undefined): ExtProcServer {
   const server = new ExtProcServer(options);
   const policiesOf = (name: string): AnyProcessor['policies'] => options.processors.find((processor) => processor.name === name)?.policies;
   const send = (message: FromWorker): void => { if (process.connected) process.send?.(message); };
@@ -32,6 +35,7 @@ export function serveAsWorker(options: ServerOptions): ExtProcServer {
       case 'begin': server.prepare(message.certificates); return undefined;
       case 'add': policiesOf(message.processor)?.add(message.id, new Secret(message.document)); return undefined;
       case 'retain': policiesOf(message.processor)?.retain(new Set(message.ids)); return undefined;
+      case 'news': onNews(message.news); return undefined;
       case 'metrics': return options.registry.getMetricsAsJSON();
       case 'connection': return undefined;
       case 'drain':

@@ -1,7 +1,7 @@
 // Pure: from the host, the policy and what DNS said to the addresses that may be dialled, or to a refusal.
 import type { Answer } from './answer.ts';
 import type { Authority, Host } from './authority.ts';
-import { type AddressRefusal, type Rules, addressRefusal, nameAllowed, portAllowed } from './rules.ts';
+import { type AddressRefusal, type Rules, addressRefusal, nameAllowed, onThisMachine, portAllowed } from './rules.ts';
 
 /** Reasons are API: users alert on them. Add, never rename. */
 export type RefusalReason =
@@ -49,8 +49,8 @@ export function admitHost(authority: Authority, rules: Rules): Host | Refusal {
 /** Addresses to dial, in the order of the answer; and for how long that holds. */
 export interface Candidates { readonly kind: 'candidates'; readonly addresses: readonly string[]; readonly validForMs: number }
 
-/** What may be dialled of the answer. Good addresses stay, bad ones among them go; none left: refused. */
-export function admitAddresses(answer: Answer, rules: Rules, own: ReadonlySet<string>): Candidates | Refusal {
+/** What may be dialled of the answer. Good addresses stay, bad ones among them go; none left: refused. `ownPort`: on this machine the port is the gateway's own, whatever the policy opens. */
+export function admitAddresses(answer: Answer, rules: Rules, own: ReadonlySet<string>, ownPort = false): Candidates | Refusal {
   switch (answer.kind) {
     case 'no_such_name': return refuse('gatewright_resolver_no_such_name');
     case 'no_address': return refuse('gatewright_resolver_no_address');
@@ -61,7 +61,7 @@ export function admitAddresses(answer: Answer, rules: Rules, own: ReadonlySet<st
   }
   const refused = new Set<AddressRefusal>();
   const addresses = answer.addresses.filter((address) => {
-    const refusal = addressRefusal(rules, address, own);
+    const refusal = addressRefusal(rules, address, own) ?? (ownPort && onThisMachine(address, own) ? 'Own' : null);
     if (refusal !== null) refused.add(refusal);
     return refusal === null;
   });

@@ -37,22 +37,27 @@ export interface CompiledRoute {
 export interface Surroundings {
   readonly world: Pick<World, 'monotonic' | 'after'>;
   readonly own: () => ReadonlySet<string>;
+  /** Where the gateway itself listens: its edge, or a request would go round for ever; its admin interface and metrics. */
+  readonly ownPorts?: () => ReadonlySet<number>;
   readonly reach?: Reach;
   readonly dns?: (settings: DnsSettings) => DnsClient;
 }
 
 // Of what depends on no answer: an address in place of a name.
 const LONGEST_MS = 3_600_000;
+const NO_PORTS: ReadonlySet<number> = new Set();
 
 export class Resolver {
   readonly #own: () => ReadonlySet<string>;
+  readonly #ownPorts: () => ReadonlySet<number>;
   readonly #reach: Reach;
   readonly #newClient: (settings: DnsSettings) => DnsClient;
   /** Routes hold the clients; one that no route uses any more goes, with what it remembers. */
   readonly #clients = new Map<string, WeakRef<DnsClient>>();
 
-  constructor({ world, own, reach, dns }: Surroundings) {
+  constructor({ world, own, ownPorts = () => NO_PORTS, reach, dns }: Surroundings) {
     this.#own = own;
+    this.#ownPorts = ownPorts;
     this.#reach = reach ?? new Reach(world);
     this.#newClient = dns ?? ((settings) => new DnsClient(settings, world, nameServers(settings, world.monotonic), new HostsFile(settings.hostsFile, world.monotonic)));
   }
@@ -69,7 +74,7 @@ export class Resolver {
   async resolve(text: string, route: CompiledRoute): Promise<Target | Refusal> {
     const host = admitHost(parseAuthority(route.host ?? text, route.defaultPort), route.rules);
     if (host.kind === 'refused') return host;
-    const admitted = admitAddresses(await lookup(host, route), route.rules, this.#own());
+    const admitted = admitAddresses(await lookup(host, route), route.rules, this.#own(), this.#ownPorts().has(host.port));
     if (admitted.kind === 'refused') return admitted;
     const reached = await this.#reach.target(inOrder(admitted.addresses, route.lookupFamily), host.port, route.connectProbe);
     if (reached.kind === 'unreachable') return refuse('gatewright_resolver_unreachable');

@@ -61,6 +61,12 @@ export function addressRefusal({ addresses }: Rules, text: string, own: Readonly
   return null;
 }
 
+/** Whether it is this machine itself that would be dialled. */
+export function onThisMachine(text: string, own: ReadonlySet<string>): boolean {
+  const address = parseAddress(text);
+  return address !== null && [address, ...embedded(address)].some((each) => own.has(each.toString()) || blockOf(each).class === 'Loopback');
+}
+
 const ownBlock = (address: Address): Block => ({ class: 'Own', network: address, bits: address.kind() === 'ipv4' ? 32 : 128 });
 
 // A range opens a block only from within: who writes 0.0.0.0/0 means the internet, not the loopback interface.

@@ -66,6 +66,14 @@ describe('no attack reaches a host', () => {
     expect(hosts.reached).toEqual([]);
   });
 
+  test('the gateway itself, where the policy opens all of loopback', async () => {
+    for (const own of [gatewright.address(), new URL(gatewright.ready.admin).host, new URL(gatewright.ready.metrics).host]) {
+      hosts.names['myself.test'] = ['127.0.0.1'];
+      expect((await get(gatewright.address(), '/open', own)).body).toBe('address refused\n');
+      expect((await get(gatewright.address(), '/open', `myself.test:${own.split(':')[1]}`)).body).toBe('address refused\n');
+    }
+  });
+
   test('a name that flips is dialled where it may be and nowhere else', async () => {
     const zone = hosts.dns.zone;
     let turn = 0;

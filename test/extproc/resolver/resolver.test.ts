@@ -51,6 +51,17 @@ describe('a request goes to', () => {
   });
 });
 
+test('what listens here is not reached at the gateway\'s own ports, whatever the policy opens', async () => {
+  const clock = new Clock();
+  const resolver = new Resolver({ world: clock, own: () => new Set(['93.184.216.34']), ownPorts: () => new Set([19_000]), reach: new Reach(clock, async () => true), dns: (settings) => new DnsClient(settings, clock, table({ 'l.test': ['127.0.0.1'] }), noHosts) });
+  const route = resolver.compile(ResolverRoute.parse({ policy: { addresses: { allow: ['Public', 'Loopback', '93.184.216.34', '64:ff9b::/96', '2606:2800::1'] }, ports: { allow: [{ port: 1, endPort: 65_535 }] } }, tls: false }));
+  for (const host of ['127.0.0.1', 'l.test', '[::1]', '93.184.216.34', '127.255.0.1']) {
+    expect(await resolver.resolve(`${host}:19000`, route), host).toMatchObject({ reason: 'gatewright_resolver_address_refused', detail: 'Own' });
+    expect(await resolver.resolve(`${host}:19001`, route), host).toMatchObject({ kind: 'target' });
+  }
+  expect(await resolver.resolve('[2606:2800::1]:19000', route)).toMatchObject({ kind: 'target' });
+});
+
 describe('a request is refused', () => {
   const silent: Ask = () => new Promise(() => undefined);
   const refusals: readonly (Setup & { readonly host: string; readonly status: number; readonly reason: string; readonly meanwhile?: string })[] = [
