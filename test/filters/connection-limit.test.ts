@@ -1,7 +1,7 @@
 // connection-limit.wasm as a network filter in the VM: the table over four workers, exact times, what becomes of counts, hostile configurations, memory.
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { Clock, type Connection, type ConnectionOptions, SharedData, Vm } from 'proxy-wasm-as/vm';
+import { Clock, type Connection, type ConnectionOptions, SharedData, Status, Vm } from 'proxy-wasm-as/vm';
 import { type Client, type ConnectionCase, type Fate, type Limit, cases } from '../cases/connection-limit.ts';
 import { scaled } from '../scale.ts';
 
@@ -232,6 +232,15 @@ describe('counts', () => {
     for (const { connection } of inside) connection.close();
     expect(active(vms[0] as Vm)).toBe(0);
   });
+});
+
+test('a host that keeps no shared data has no counts: all are refused, none waits, nothing traps', () => {
+  class Forgetful extends SharedData {
+    override set(): Status { return Status.InternalFailure; }
+  }
+  const vms = workers([{ name: 'one', value: 5, rate: { connections: 5 } }, { name: 'two', rate: { connections: 5 } }], { shared: new Forgetful() });
+  expect(vms.map((vm) => open(vm).fate)).toEqual(['refused', 'refused', 'refused', 'refused']);
+  expect(vms.map(({ lastTrap }) => lastTrap)).toEqual([undefined, undefined, undefined, undefined]);
 });
 
 /** Nothing that a client does traps the filter; a host that breaks off does. */
