@@ -53,14 +53,14 @@ function native(policy: FaultPolicyInput): Json | null {
 /** Names of policies that Envoy's own filter has too. */
 export const nativeToo: ReadonlySet<string> = new Set(specs.flatMap(([name, policy]) => native(policy) === null ? [] : [name]));
 
-function listener(name: string, filters: Json[], routes: Json[]): Json {
+export function listener(name: string, filters: Json[], routes: Json[]): Json {
   return {
     name, address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
     filter_chains: [{
       filters: [{
         name: 'hcm',
         typed_config: {
-          ...type('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'), stat_prefix: name, max_request_headers_kb: 192,
+          ...type('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'), stat_prefix: name, max_request_headers_kb: 192, http2_protocol_options: { initial_stream_window_size: 65_536 },
           route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [...routes, { match: { prefix: '/' }, route: { cluster: 'upstream' } }] }] },
           local_reply_config: {
             mappers: [{
