@@ -6,9 +6,8 @@ import { ConfigReader } from "../../proxy-wasm-as/assembly/config-reader";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
 import { header, log, property, propertyOver, propertyPath, setEnvoyFilterState, setFilterState, uptime } from "../../proxy-wasm-as/assembly/host";
 import { Json } from "../../proxy-wasm-as/assembly/json";
-import { u64At } from "../../proxy-wasm-as/assembly/memory";
+import { byteAt, u64At } from "../../proxy-wasm-as/assembly/memory";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
-import { toDouble } from "../../proxy-wasm-as/assembly/number";
 import { Decisions, Remembered, keyOf } from "./remembered";
 
 export {
@@ -47,7 +46,7 @@ class ResolverRoot extends RootContext {
       reader.allow(json.root, "configuration", ["source"]);
       if (!json.is(reader.get(json.root, "source"), utf8("route"))) reader.fail("source", "must be route");
     }
-    if (reader.problem.length > 0) log(LogLevel.Error, "gatewright.resolver: " + reader.problem);
+    if (reader.problem.length > 0) log(LogLevel.Error, "gatewright.resolved: " + reader.problem);
     return reader.problem.length == 0;
   }
 
@@ -107,9 +106,7 @@ class ResolverRequest extends HttpContext {
     if (verdict == null || address == null || !same(verdict, this.policy)) return;
     if (failed) return this.fail(address);
     const validFor = property(VALID_FOR);
-    if (validFor == null) return;
-    const milliseconds = toDouble(validFor, 0, validFor.byteLength);
-    if (milliseconds >= 1 && milliseconds <= 1e15) this.root.decisions.keep(this.key, address, <i64>milliseconds, this.asked);
+    if (validFor != null) this.root.decisions.keep(this.key, address, milliseconds(validFor), this.asked);
   }
 
   private fail(address: ArrayBuffer): void {
@@ -123,6 +120,18 @@ class ResolverRequest extends HttpContext {
     const flags = property(FLAGS);
     return flags != null && (u64At(flags, 0) & CONNECTION_FAILED) != 0;
   }
+}
+
+/** Of decimal digits, and nothing else, what they say; otherwise 0. */
+function milliseconds(digits: ArrayBuffer): i64 {
+  if (digits.byteLength > 15) return 0;
+  let value: i64 = 0;
+  for (let i = 0; i < digits.byteLength; i++) {
+    const digit = byteAt(digits, i) - 0x30;
+    if (digit > 9) return 0;
+    value = value * 10 + <i64>digit;
+  }
+  return value;
 }
 
 registerRoot((id: u32): RootContext => new ResolverRoot(id));

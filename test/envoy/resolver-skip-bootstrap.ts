@@ -28,7 +28,7 @@ export function resolverSkipBootstrap(wasm: string, socket: string, policies: re
     {
       name: 'known', disabled: true,
       typed_config: any('envoy.extensions.filters.http.wasm.v3.Wasm', { config: {
-        name: 'gatewright.resolver_known', root_id: 'gatewright.resolver_known', failure_policy: 'FAIL_RELOAD',
+        name: 'gatewright.resolved', root_id: 'gatewright.resolved', failure_policy: 'FAIL_RELOAD',
         vm_config: { vm_id: 'gatewright', runtime: 'envoy.wasm.runtime.v8', code: { local: { filename: wasm } } },
         configuration: any('google.protobuf.StringValue', { value: '{"source":"route"}' }),
       } }),
