@@ -20,6 +20,8 @@ export interface AdsOptions {
   readonly now?: () => number;
   /** How long `publish` waits for an Envoy that is away, or busy warming, before it resolves all the same. Milliseconds. */
   readonly patience?: number;
+  /** How long clusters stay that are published no longer. Milliseconds. */
+  readonly linger?: number;
 }
 
 type Call = ServerDuplexStream<NodeRequest, DeltaResponse>;
@@ -77,8 +79,8 @@ export class AdsServer {
     for (const typeUrl of snapshot.keys()) if (!resourceTypes.some((type) => type.typeUrl === typeUrl)) throw new Error(`not served: ${typeUrl}`);
     const node = this.#node(nodeId);
     node.finish(undefined);
-    if (node.wanted === undefined) node.wanted = new Wanted(snapshot);
-    else node.wanted.publish(snapshot);
+    if (node.wanted === undefined) node.wanted = new Wanted(snapshot, this.#options.linger);
+    else node.wanted.publish(snapshot, this.#now());
     return new Promise((resolve) => {
       const impatience = setTimeout(() => {
         this.#options.log.warn({ node: nodeId, connected: node.streams.size > 0 }, 'Envoy has not acknowledged the published configuration yet');
@@ -163,7 +165,8 @@ export class AdsServer {
     const { wanted, streams } = node;
     if (wanted === undefined) return;
     const now = this.#now();
-    let wake = Infinity;
+    wanted.leave(now);
+    let wake = wanted.lingersUntil;
     for (const [call, stream] of streams) {
       for (const response of stream.respond(wanted.snapshot, now)) {
         this.#options.log.debug({ node: node.id, typeUrl: response.typeUrl, nonce: response.nonce, resources: response.resources.length, removed: response.removed.length }, 'sent');

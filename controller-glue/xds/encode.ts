@@ -9,6 +9,8 @@ import { ClusterLoadAssignmentSchema } from '../../proto/envoy/config/endpoint/v
 import { ListenerSchema } from '../../proto/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '../../proto/envoy/config/route/v3/route_pb.js';
 import { FilterConfigSchema, RouteSchema, VirtualHostSchema } from '../../proto/envoy/config/route/v3/route_components_pb.js';
+import { ExtensionWithMatcherSchema } from '../../proto/envoy/extensions/common/matching/v3/extension_matcher_pb.js';
+import { SkipFilterSchema } from '../../proto/envoy/extensions/filters/common/matcher/action/v3/skip_action_pb.js';
 import { ExtProcPerRouteSchema, ExternalProcessorSchema } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
 import { RBACPerRouteSchema, RBACSchema } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RouterSchema } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
@@ -17,6 +19,7 @@ import { TlsInspectorSchema } from '../../proto/envoy/extensions/filters/listene
 import { HttpConnectionManagerSchema } from '../../proto/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { ConfigSchema as SetFilterStateSchema } from '../../proto/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js';
 import { WasmSchema as NetworkWasmSchema } from '../../proto/envoy/extensions/filters/network/wasm/v3/wasm_pb.js';
+import { FilterStateInputSchema } from '../../proto/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js';
 import { SecretSchema } from '../../proto/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { DownstreamTlsContextSchema, UpstreamTlsContextSchema } from '../../proto/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '../../proto/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
@@ -25,7 +28,7 @@ import { HttpProtocolOptionsSchema } from '../../proto/envoy/extensions/upstream
 const registry = createRegistry(
   StringValueSchema,
   ClusterSchema, TypedExtensionConfigSchema, ClusterLoadAssignmentSchema, ListenerSchema, RouteConfigurationSchema, FilterConfigSchema,
-  RouteSchema, VirtualHostSchema, ExtProcPerRouteSchema, ExternalProcessorSchema, RBACPerRouteSchema, RBACSchema, RouterSchema, WasmSchema, TlsInspectorSchema, HttpConnectionManagerSchema,
+  RouteSchema, VirtualHostSchema, ExtensionWithMatcherSchema, FilterStateInputSchema, SkipFilterSchema, ExtProcPerRouteSchema, ExternalProcessorSchema, RBACPerRouteSchema, RBACSchema, RouterSchema, WasmSchema, TlsInspectorSchema, HttpConnectionManagerSchema,
   SetFilterStateSchema, NetworkWasmSchema, SecretSchema, DownstreamTlsContextSchema, UpstreamTlsContextSchema, HttpProtocolOptionsSchema,
 );
 

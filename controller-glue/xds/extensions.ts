@@ -1,6 +1,7 @@
 // The HTTP filter chain, in one place and in order, and the filters that Envoy fetches by ECDS.
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { TypedExtensionConfigJson } from '../../proto/envoy/config/core/v3/extension_pb.js';
+import type { ExtensionWithMatcherJson } from '../../proto/envoy/extensions/common/matching/v3/extension_matcher_pb.js';
 import type { ExternalProcessorJson } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
 import type { RBACJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { RouterJson } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
@@ -15,14 +16,15 @@ export const FAULT = 'gatewright.fault';
 export const JWT = 'gatewright.jwt';
 export const FAULT_AFTER = 'gatewright.fault_after';
 export const CONCURRENCY = 'gatewright.concurrency';
+export const RESOLVED = 'gatewright.resolved';
 export const RESOLVER = 'gatewright.resolver';
 export const GUARD = 'gatewright.guard';
 
 /** The compiled filters, by name. */
-export interface WasmModules { readonly jwt: Uint8Array; readonly fault: Uint8Array; readonly connectionLimit: Uint8Array }
+export interface WasmModules { readonly jwt: Uint8Array; readonly fault: Uint8Array; readonly connectionLimit: Uint8Array; readonly resolver: Uint8Array }
 
 /** Without their code: for printing. */
-export const NO_CODE: WasmModules = { jwt: new Uint8Array(), fault: new Uint8Array(), connectionLimit: new Uint8Array() };
+export const NO_CODE: WasmModules = { jwt: new Uint8Array(), fault: new Uint8Array(), connectionLimit: new Uint8Array(), resolver: new Uint8Array() };
 
 /**
  * Why this order (DESIGN 20): a request that is going to be aborted should cost nothing, so faults come first, but for those that ask for claims; cors
@@ -36,6 +38,7 @@ const wasmFilters: readonly { readonly name: string; readonly module: keyof Wasm
   { name: JWT, module: 'jwt', configuration: { source: 'route' } },
   { name: FAULT_AFTER, module: 'fault', configuration: { source: 'route', stage: 'AfterAuthorization' } },
   { name: CONCURRENCY, module: 'connectionLimit', configuration: { requests: { source: 'route' } } },
+  { name: RESOLVED, module: 'resolver', configuration: { source: 'route' } },
 ];
 
 /**
@@ -55,9 +58,18 @@ const resolver: ExternalProcessorJson = {
   statusOnError: { code: 'ServiceUnavailable' },
 };
 
+/** Not asked where the filter before it remembers what it said (DESIGN 13). Only filters set filter state; this one writes it for every request. */
+const askedOnce: ExtensionWithMatcherJson = {
+  extensionConfig: { name: RESOLVER, typedConfig: any<ExternalProcessorJson>('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', resolver) },
+  xdsMatcher: { matcherTree: {
+    input: { name: 'skip', typedConfig: any('envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', { key: `wasm.${RESOLVER}.skip` }) },
+    exactMatchMap: { map: { yes: { action: { name: 'skip', typedConfig: any('envoy.extensions.filters.common.matcher.action.v3.SkipFilter', {}) } } } },
+  } },
+};
+
 export const httpFilters: readonly HttpFilterJson[] = [
   ...wasmFilters.map(({ name }) => ({ name, disabled: true, configDiscovery: { configSource: ads, typeUrls: [`type.googleapis.com/${WASM}`] } })),
-  { name: RESOLVER, disabled: true, typedConfig: any<ExternalProcessorJson>('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', resolver) },
+  { name: RESOLVER, disabled: true, typedConfig: any<ExtensionWithMatcherJson>('envoy.extensions.common.matching.v3.ExtensionWithMatcher', askedOnce) },
   { name: GUARD, typedConfig: any<RBACJson>('envoy.extensions.filters.http.rbac.v3.RBAC', {}) },
   { name: 'envoy.filters.http.router', typedConfig: any<RouterJson>('envoy.extensions.filters.http.router.v3.Router', { suppressEnvoyHeaders: true }) },
 ];

@@ -8,7 +8,7 @@ import type { StringMatcherJson } from '../../proto/envoy/type/matcher/v3/string
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { IrAction, IrJwt, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueMatch, IrVirtualHost } from '../ir.ts';
 import { any } from './any.ts';
-import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT, RESOLVER } from './extensions.ts';
+import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT, RESOLVED, RESOLVER } from './extensions.ts';
 
 /** The namespace of our metadata; filters/jwt/policies.ts reads its string leaves. */
 const METADATA = 'gatewright';
@@ -55,19 +55,21 @@ function perFilter({ action, jwt, fault, faultAfter, concurrency, resolver }: Ir
     ...(jwt === undefined && !closed ? {} : { [JWT]: switchedOn }),
     ...(faultAfter === undefined ? {} : { [FAULT_AFTER]: switchedOn }),
     ...(concurrency === undefined ? {} : { [CONCURRENCY]: switchedOn }),
-    ...(resolver === undefined ? {} : { [RESOLVER]: any<ExtProcPerRouteJson>('envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute', asked('resolver', resolver.id)) }),
+    ...(resolver === undefined ? {} : { [RESOLVED]: switchedOn, [RESOLVER]: any<ExtProcPerRouteJson>('envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute', asked('resolver', resolver.id)) }),
     ...(verdicts.length === 0 ? {} : { [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(verdicts)) }),
   };
 }
 
 /** The reason is also where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
-function metadata({ action, jwt, fault, faultAfter, concurrency }: IrRoute): Pick<RouteJson, 'metadata'> {
+function metadata({ action, jwt, fault, faultAfter, concurrency, resolver }: IrRoute): Pick<RouteJson, 'metadata'> {
   const failing = action.kind === 'respond' ? undefined : action.shares.find((share) => 'reason' in share);
   const leaves = {
     ...(action.kind === 'respond' ? { reason: action.reason } : {}),
     // Of some of its requests only: details `cluster_not_found` says which.
     ...(failing === undefined ? {} : { broken_share: failing.reason }),
     ...carried('jwt', jwt), ...carried('fault', fault), ...carried('fault_after', faultAfter), ...carried('concurrency', concurrency),
+    // What it says the service knows.
+    ...(resolver === undefined ? {} : { resolver: resolver.id }),
   };
   return Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } };
 }
@@ -150,9 +152,11 @@ interface Verdict { readonly step: string; readonly principal: PrincipalJson }
 function verdictsOf(jwt: IrJwt | undefined, resolver: IrRoute['resolver']): Verdict[] {
   return [
     ...(jwt === undefined ? [] : [{ step: 'jwt', principal: { filterState: { key: `wasm.${JWT}`, stringMatch: { exact: jwt.id } } } }]),
-    ...(resolver === undefined ? [] : [{ step: 'resolver', principal: { sourcedMetadata: {
-      metadataMatcher: { filter: RESOLVER, path: [{ key: 'verdict' }], value: { stringMatch: { exact: resolver.id } } }, metadataSource: 'DYNAMIC' as const,
-    } } }]),
+    ...(resolver === undefined ? [] : [{ step: 'resolver', principal: { orIds: { ids: [
+      { sourcedMetadata: { metadataMatcher: { filter: RESOLVER, path: [{ key: 'verdict' }], value: { stringMatch: { exact: resolver.id } } }, metadataSource: 'DYNAMIC' as const } },
+      // It was skipped: what it said before is remembered under this policy.
+      { filterState: { key: `wasm.${RESOLVER}`, stringMatch: { exact: resolver.id } } },
+    ] } } }]),
   ];
 }
 

@@ -1,4 +1,5 @@
-// What one Envoy is to be brought to: the published snapshot, with the last good version in place of what Envoy refused of it.
+// What one Envoy is to be brought to: the published snapshot, with the last good version in place of what Envoy refused of it, and for a while with the
+// clusters that were published before.
 // Kept per node and not per stream, so that an Envoy that restarts while something is refused comes up with the last good too.
 
 import { resourceTypes } from './resource-types.ts';
@@ -14,26 +15,49 @@ export interface Refusal {
 
 type Versioned = Refusal & { readonly version: string };
 
+/**
+ * How long a cluster stays that no route leads to any longer, in milliseconds. A request that a filter holds up (a fault's delay, keys that are being fetched)
+ * goes on to the cluster that its route led to when it came, and finds 503 where that has gone.
+ */
+export const LINGER_MS = 60_000;
+
+interface Lingering { readonly typeUrl: string; readonly name: string; readonly resource: Resource; readonly until: number }
+
 export class Wanted {
   #published: Snapshot;
   /** What Envoy accepted last, by type and name. References to bytes that mostly are in `#published` too. */
   readonly #good = new Map<string, Map<string, Resource>>();
   #refusals: readonly Versioned[] = [];
+  #lingering: readonly Lingering[] = [];
   #snapshot: Snapshot;
 
-  constructor(published: Snapshot) {
+  readonly #linger: number;
+
+  constructor(published: Snapshot, linger = LINGER_MS) {
     this.#published = published;
     this.#snapshot = published;
+    this.#linger = linger;
   }
 
   get snapshot(): Snapshot { return this.#snapshot; }
   /** What of the published snapshot is not in force. */
   get refusals(): readonly Refusal[] { return this.#refusals; }
 
-  publish(published: Snapshot): void {
+  /** When `leave` has something to do; Infinity: never. */
+  get lingersUntil(): number { return Math.min(Infinity, ...this.#lingering.map(({ until }) => until)); }
+
+  publish(published: Snapshot, now: number): void {
+    this.#lingering = [...this.#lingering, ...this.#gone(published, now)].filter(({ typeUrl, name }) => published.get(typeUrl)?.has(name) !== true);
     this.#published = published;
     // Another version may be fine; the refused one is not tried again as long as it is published.
     this.#refusals = this.#refusals.filter(({ typeUrl, names, version }) => names.every((name) => published.get(typeUrl)?.get(name)?.version === version));
+    this.#snapshot = this.#withLastGood();
+  }
+
+  /** What has lingered long enough goes. */
+  leave(now: number): void {
+    if (this.lingersUntil > now) return;
+    this.#lingering = this.#lingering.filter(({ until }) => until > now);
     this.#snapshot = this.#withLastGood();
   }
 
@@ -59,9 +83,22 @@ export class Wanted {
     this.#snapshot = this.#withLastGood();
   }
 
+  /** What traffic may still be on its way to: Envoy has it, and it is published no longer. */
+  #gone(published: Snapshot, now: number): Lingering[] {
+    return resourceTypes.filter(({ leads }) => leads).flatMap(({ typeUrl }) => [...this.#published.get(typeUrl)?.keys() ?? []].flatMap((name): Lingering[] => {
+      const resource = published.get(typeUrl)?.has(name) === true ? undefined : this.#good.get(typeUrl)?.get(name);
+      return resource === undefined ? [] : [{ typeUrl, name, resource, until: now + this.#linger }];
+    }));
+  }
+
   #withLastGood(): Snapshot {
-    if (this.#refusals.length === 0) return this.#published;
+    if (this.#refusals.length + this.#lingering.length === 0) return this.#published;
     const snapshot = new Map([...this.#published].map(([typeUrl, resources]) => [typeUrl, new Map(resources)]));
+    for (const { typeUrl, name, resource } of this.#lingering) {
+      const resources = snapshot.get(typeUrl) ?? new Map<string, Resource>();
+      snapshot.set(typeUrl, resources.set(name, resource));
+    }
+    if (this.#refusals.length === 0) return snapshot;
     // The last good routes may lead to clusters that are no longer published: as long as anything is refused, what leads stays.
     for (const { typeUrl, leads } of resourceTypes) {
       const kept = leads ? snapshot.get(typeUrl) ?? new Map<string, Resource>() : undefined;

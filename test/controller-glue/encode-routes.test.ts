@@ -97,9 +97,20 @@ describe('consistent', () => {
   const without = (url: string) => gateway === undefined ? [] : consistent(gateway, new Map([...buildSnapshot(gateway, OPTIONS)].filter(([each]) => each !== url)));
   test.each([
     [typeUrls.route, ['RouteConfiguration default/eg/10080, which listener default/eg/10080 needs, is not there']],
-    [typeUrls.extension, ['fault', 'jwt', 'fault_after', 'concurrency', 'connection_limit/default/eg/10080'].map((filter) => `TypedExtensionConfig gatewright.${filter}, which listener default/eg/10080 needs, is not there`)],
+    [typeUrls.extension, ['fault', 'jwt', 'fault_after', 'concurrency', 'resolved', 'connection_limit/default/eg/10080'].map((filter) => `TypedExtensionConfig gatewright.${filter}, which listener default/eg/10080 needs, is not there`)],
     [typeUrls.endpoint, ['ClusterLoadAssignment default/backend/3000, which cluster default/backend/3000 needs, is not there']],
     ['', []],
   ])('without %s', (url, says) => expect(without(url)).toEqual(says));
+  test('a route to whatever a request names, without what judges it, is not published', () => {
+    const [dynamic] = translate(load([{ path: 'a.yaml', text: inputs.find(([name]) => name.startsWith('every-setting-of-a-dynamic'))?.[1] ?? '' }]).resources).ir.gateways;
+    if (dynamic === undefined) throw new Error('no gateway');
+    expect(consistent(dynamic, buildSnapshot(dynamic, OPTIONS))).toEqual([]);
+    const open = { ...dynamic, routeTables: dynamic.routeTables.map((table) => ({ ...table, virtualHosts: table.virtualHosts.map((host) => ({ ...host, routes: host.routes.map(({ resolver: _, ...route }) => route) })) })) };
+    expect(consistent(open, buildSnapshot(open, OPTIONS))).toHaveLength(5);
+    expect(consistent(dynamic, new Map([...buildSnapshot(dynamic, OPTIONS)].filter(([url]) => url !== typeUrls.secret)))).toEqual([
+      'Secret backend-ca/default/all, which cluster dynamic:default/all needs, is not there', 'Secret default/client, which cluster dynamic:default/all needs, is not there',
+      'Secret backend-ca/default/fixed, which cluster dynamic:default/fixed needs, is not there',
+    ]);
+  });
   test('without clusters, each route that needs one is named', () => expect(without(typeUrls.cluster).filter((text) => text.includes('raw.githubusercontent.com:443'))).toHaveLength(1));
 });

@@ -22,6 +22,7 @@ const backends: Readonly<Record<string, object>> = {
   'http1-only': { tls: { ...system, alpnProtocols: ['http/1.1'] } },
   own: { tls: { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'own-ca' }] } },
   fixed: { tls: { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'own-ca' }], sni: 'fixed.test' } },
+  known: { tls: system },
   shown: { tls: { ...system, clientCertificateRef: { name: 'shown' }, minVersion: '1.3' } },
 };
 
@@ -35,7 +36,7 @@ beforeAll(async () => {
       { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata: { name: 'shown' }, stringData: { 'tls.crt': client.certificate, 'tls.key': client.key } },
       ...Object.entries(backends).flatMap(([name, spec]) => [backend(name, spec), dynamicRoute(name)]),
     ),
-    'policy.yaml': documents(hosts.policy()),
+    'policy.yaml': documents(hosts.policy(), hosts.policy({ dns: { servers: [hosts.dns.address], hostsFile: '', minTtl: '60s' } }, { kind: 'HTTPRoute', name: 'known' }, 'known')),
   }, { env: { SSL_CERT_FILE: hosts.caFile } });
 }, 60_000);
 afterAll(async () => {
@@ -140,6 +141,28 @@ test('what it does is seen: its metrics beside ours', async () => {
   expect(metrics).toMatch(/gatewright_extproc_messages_total\{[^}]*outcome="pass"[^}]*\} [1-9]/);
   expect(metrics).toMatch(/gatewright_resolver_refusals_total\{reason="gatewright_resolver_no_such_name",detail=""\} 1/);
   expect(metrics).toMatch(/^gatewright_generation 1$/m);
+});
+
+describe('a host that is known', () => {
+  const messages = async (): Promise<number> => [...(await gatewright.page('metrics')).matchAll(/^gatewright_extproc_messages_total\{[^}]*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+
+  test('is reached again without asking, over the same verified TLS; another spelling of it, and another policy, ask', async () => {
+    const host = `known.test:${await hosts.secure('known.test')}`;
+    expect((await ask('/known', host)).status).toBe(200);
+    const before = await messages();
+    for (let i = 0; i < 20; i++) expect(await ask('/known', host)).toMatchObject({ status: 200, echo: { at: '127.0.0.1', host } });
+    expect(await messages()).toBe(before);
+    expect((await ask('/known', host.toUpperCase())).status).toBe(200);
+    expect(await messages()).toBe(before + 1);
+    expect((await ask('/tls', host)).status).toBe(200);
+    expect(await messages()).toBe(before + 2);
+  });
+  test('is not for a client to know: neither the address nor the verdict is taken from a header', async () => {
+    const before = await messages();
+    const answer = await get(gatewright.address(), '/known', 'nobody.test', `gatewright.resolver.skip: yes\r\nwasm.gatewright.resolver.skip: yes\r\nx-envoy-original-dst-host: 127.0.0.1:${port}\r\n`);
+    expect(answer).toEqual({ status: 502, body: 'no such host\n' });
+    expect(await messages()).toBe(before + 1);
+  });
 });
 
 describe('the documents of Envoy Gateway\'s task, as they are', () => {
