@@ -43,7 +43,7 @@ const socket = (): string => join(folder, 'run', 'xds.sock');
 
 async function listen(): Promise<AdsServer> {
   const log = pino({ level: 'warn' }, { write: (line: string) => { warnings.push((JSON.parse(line) as { msg: string }).msg); } });
-  const server = new AdsServer({ log, onNack: (...nack) => { nacks.push([nack[0], nack[1], ...nack[2], nack[3]]); }, onAck: (_node, typeUrl, names) => { acks.push(`${typeUrl.split('.').at(-1)} ${names.join(' ')}`); } });
+  const server = new AdsServer({ log, linger: 300, onNack: (...nack) => { nacks.push([nack[0], nack[1], ...nack[2], nack[3]]); }, onAck: (_node, typeUrl, names) => { acks.push(`${typeUrl.split('.').at(-1)} ${names.join(' ')}`); } });
   await server.listen(socket());
   return server;
 }
@@ -124,7 +124,7 @@ describe('with Envoy', () => {
     expect(await envoy.stat(`http.edge.rds.${tableName(port)}.update_rejected`)).toBe(attempts);
     expect(await publish({ clusters: { two: { port: upstream.port } }, routes: { [port]: [['//.*//', 'two']] } })).toBeUndefined();
     expect(await status(port, '/')).toBe('200');
-    expect(await (await fetch(`${envoy.admin}/clusters`)).text()).not.toMatch(/^one::/m);
+    await until(async () => !/^one::/m.test(await (await fetch(`${envoy.admin}/clusters`)).text()), 'the removal of the old cluster', 5_000);
   });
 
   test('a good table beside a refused one comes into force', async () => {
