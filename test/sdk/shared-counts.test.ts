@@ -40,7 +40,7 @@ describe('what is held', () => {
     expect(two.metrics.get('counted')).toBe(0);
   });
 
-  test('leaves nothing behind: 100,000 keys', () => {
+  test('leaves nothing behind: 100,000 keys', { timeout: 600_000 }, () => {
     const [vm] = workers(1) as [Vm];
     const churn = (from: number, count: number): void => {
       for (let i = from; i < from + count; i += 500) {
