@@ -24,7 +24,8 @@ const TRIES = 10;
 export class Extproc {
   readonly #options: ExtprocOptions;
   readonly #address: string;
-  #pool: WorkerPool | undefined;
+  #pool: Promise<WorkerPool> | undefined;
+  #ended = false;
   /** Of the state in force. */
   #inForce: ReadonlySet<string> = new Set();
   #known = new Set<string>();
@@ -42,8 +43,8 @@ export class Extproc {
   /** Resolves when whatever these routes may ask can be answered. What is in force still can be. */
   async prepare(ir: Ir): Promise<void> {
     const wanted = policies(ir);
-    if (wanted.size === 0) return;
-    const pool = this.#pool ??= await this.#start();
+    if (wanted.size === 0 || this.#ended) return;
+    const pool = await this.#running();
     for (const [id, document] of wanted) {
       if (this.#known.has(id)) continue;
       await told(pool, id, document);
@@ -55,7 +56,8 @@ export class Extproc {
   async own(ports: readonly number[]): Promise<void> {
     this.#ownPorts = ports;
     // A worker that is gone is no trouble: its successor is told before it begins.
-    await this.#pool?.inform({ ownPorts: ports } satisfies News).catch(() => undefined);
+    const pool = await this.#pool?.catch(() => undefined);
+    await pool?.inform({ ownPorts: ports } satisfies News).catch(() => undefined);
   }
 
   /** Envoy has taken this state: only now the policies of the one before may go, and the service when nothing needs it. */
@@ -64,22 +66,36 @@ export class Extproc {
     // One state more: an Envoy that was away for the change may still be at the one before.
     const kept = new Set([...ids, ...this.#inForce]);
     this.#inForce = ids;
-    if (ids.size === 0) void this.stop(PATIENCE_MS);
+    if (ids.size === 0) this.#leave(PATIENCE_MS);
     else {
-      this.#pool?.retain('resolver', kept);
+      void this.#pool?.then((pool) => pool.retain('resolver', kept), () => undefined);
       this.#known = kept;
     }
   }
 
   /** In Prometheus' text form; empty while there is no service. */
-  async metrics(): Promise<string> { return await this.#pool?.metrics() ?? ''; }
+  async metrics(): Promise<string> { return await (await this.#pool?.catch(() => undefined))?.metrics() ?? ''; }
 
-  async stop(patience = 0): Promise<void> {
+  /** For good, at whatever moment. Envoys are to be gone before. */
+  async stop(): Promise<void> {
+    this.#ended = true;
+    this.#leave(0);
+    await this.#draining;
+  }
+
+  #leave(patience: number): void {
     const pool = this.#pool;
     this.#pool = undefined;
     this.#known = new Set();
-    if (pool !== undefined) this.#draining = this.#draining.then(() => pool.drain(patience));
-    await this.#draining;
+    if (pool !== undefined) this.#draining = this.#draining.then(async () => { await (await pool.catch(() => undefined))?.drain(patience); });
+  }
+
+  #running(): Promise<WorkerPool> {
+    if (this.#pool !== undefined) return this.#pool;
+    const starting = this.#start();
+    this.#pool = starting;
+    starting.catch(() => { if (this.#pool === starting) this.#pool = undefined; });
+    return starting;
   }
 
   async #start(): Promise<WorkerPool> {

@@ -7,6 +7,7 @@ import { chainTraffic, clientAuthorities, portTraffic } from './listener-traffic
 import { inOrder } from './precedence.ts';
 import { irRoutes } from './rule-routes.ts';
 import type { TableRoute } from './rule-routes.ts';
+import { withUpgrades } from './upgrades.ts';
 
 export function buildTables(draft: Draft): void {
   draft.ir = { gateways: draft.gateways.filter(({ listeners }) => listeners.some(({ usable }) => usable)).map((gateway) => irGateway(gateway, draft)) };
@@ -41,10 +42,12 @@ function irGateway(gateway: DraftGateway, draft: Draft): IrGateway {
     listeners.push({ name: listener, port, serves: onPort.map(({ spec }) => spec.name), ...portTraffic(onPort, draft), chains });
   }
   const own = [...hosts.values()].flatMap((each) => [...each.values()].flatMap((routes) => routes.flatMap(({ clusters }) => clusters)));
+  const clusters = new Map([...draft.clusters, ...own.map((cluster) => [cluster.name, cluster] as const)]);
+  const routeTables = withUpgrades(tables, clusters);
   const usable = gateway.listeners.filter((listener) => listener.usable);
   const certificates = new Map(usable.flatMap((listener) => listener.certificates.map((each) => [each.name, each] as const)));
   return {
-    namespace, name, listeners, routeTables: tables, clusters: used(tables, new Map([...draft.clusters, ...own.map((cluster) => [cluster.name, cluster] as const)])),
+    namespace, name, listeners, routeTables, clusters: used(routeTables, clusters),
     certificates: [...certificates.values()].sort((a, b) => compare(a.name, b.name)),
     clientAuthorities: clientAuthorities(usable, draft),
   };

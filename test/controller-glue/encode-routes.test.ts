@@ -106,10 +106,10 @@ describe('consistent', () => {
     if (dynamic === undefined) throw new Error('no gateway');
     expect(consistent(dynamic, buildSnapshot(dynamic, OPTIONS))).toEqual([]);
     const open = { ...dynamic, routeTables: dynamic.routeTables.map((table) => ({ ...table, virtualHosts: table.virtualHosts.map((host) => ({ ...host, routes: host.routes.map(({ resolver: _, ...route }) => route) })) })) };
-    expect(consistent(open, buildSnapshot(open, OPTIONS))).toHaveLength(5);
+    expect(consistent(open, buildSnapshot(open, OPTIONS))).toHaveLength(6);
     expect(consistent(dynamic, new Map([...buildSnapshot(dynamic, OPTIONS)].filter(([url]) => url !== typeUrls.secret)))).toEqual([
       'Secret backend-ca/default/all, which cluster dynamic:default/all needs, is not there', 'Secret default/client, which cluster dynamic:default/all needs, is not there',
-      'Secret backend-ca/default/fixed, which cluster dynamic:default/fixed needs, is not there',
+      'Secret backend-ca/default/fixed, which cluster dynamic:default/fixed needs, is not there', 'Secret backend-ca/default/fixed, which cluster dynamic:default/fixed/http1 needs, is not there',
     ]);
   });
   test('without clusters, each route that needs one is named', () => expect(without(typeUrls.cluster).filter((text) => text.includes('raw.githubusercontent.com:443'))).toHaveLength(1));

@@ -176,10 +176,35 @@ describe('without the service', () => {
   });
 });
 
-test('nothing of it stays behind when up ends', async () => {
-  const one = await Gatewright.start({ 'all.yaml': documents(backend('plain', {}), dynamicRoute('open', 'plain')), 'edge.yaml': edge });
-  const [ended] = workers(one);
-  expect(ended).toBeDefined();
-  expect(await one.stop()).toBe(0);
-  expect(existsSync(`/proc/${ended}`)).toBe(false);
+const alone = { 'edge.yaml': edge, 'routes.yaml': documents(backend('plain', {}), dynamicRoute('open', 'plain')) };
+
+test('a Backend that Envoy refuses is closed and told so, and the others are served', async () => {
+  const one = await Gatewright.start({ ...alone, 'policy.yaml': documents(hosts.policy()) });
+  try {
+    await one.replace('more.yaml', documents(backend('odd', { tls: { wellKnownCACertificates: 'System', ciphers: ['NO-SUCH-CIPHER'] } }), dynamicRoute('odd')));
+    expect((await get(one.address(), '/odd', `canary.test:${port}`)).status).toBe(500);
+    expect((await get(one.address(), '/open', `canary.test:${port}`)).status).toBe(200);
+    expect(JSON.stringify(await one.status('Backend', 'odd'))).toContain('NO-SUCH-CIPHER');
+    expect(JSON.stringify(await one.status('Backend', 'plain'))).toContain('The Backend was accepted');
+  } finally { await one.stop(); }
+});
+
+test('with two workers Envoy asks two processes, and one that dies takes nothing along', async () => {
+  const one = await Gatewright.start({ ...alone, 'policy.yaml': documents(hosts.policy()) }, { args: ['--concurrency', '2'] });
+  try {
+    const pids = workers(one);
+    expect(pids.length).toBe(2);
+    for (let i = 0; i < 20; i++) expect((await get(one.address(), '/open', `canary.test:${port}`)).status).toBe(200);
+    process.kill(pids[0] ?? 0, 'SIGTERM');
+    for (let i = 0; i < 40; i++) expect((await get(one.address(), '/open', `canary.test:${port}`)).status).toBe(200);
+    await one.until(() => workers(one).length === 2 && !workers(one).includes(pids[0] ?? 0));
+  } finally { await one.stop(); }
+});
+
+test.each([400, 700, 900, 1_100, 1_300, 1_600, 2_000])('nothing of it stays behind when up is told to end after %i ms', async (delay) => {
+  const one = Gatewright.spawn(alone);
+  await sleep(delay);
+  const there = workers(one);
+  await one.stop();
+  for (const pid of there) expect(existsSync(`/proc/${pid}`)).toBe(false);
 });

@@ -84,8 +84,8 @@ describe('a host is reached', () => {
     expect((await ask('/tls', `closed.test:${closed}`)).status).toBe(503);
   });
 
-  test('by a WebSocket', async () => {
-    const sockets = await hosts.secure('sockets.test', { protocols: ['http/1.1'] });
+  test.each([['of a Backend for it', '/sockets'], ['where HTTP/2 would do for all else', '/tls']])('by a WebSocket, %s', async (_, path) => {
+    const sockets = await hosts.secure('sockets.test');
     const [host = '', edgePort] = gatewright.address().split(':');
     const socket = connect({ host, port: Number(edgePort) });
     const text = await new Promise<string>((resolve, reject) => {
@@ -95,7 +95,7 @@ describe('a host is reached', () => {
         if (chunk.includes('\r\n\r\n')) socket.write('hello');
         if (seen.endsWith('hello')) resolve(seen);
       });
-      socket.write(`GET /sockets HTTP/1.1\r\nHost: sockets.test:${sockets}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n`);
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: sockets.test:${sockets}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n`);
     });
     socket.destroy();
     expect(text).toMatch(/^HTTP\/1\.1 101 /);
