@@ -120,8 +120,10 @@ test('a policy that changes touches no listener, and no request is lost or let t
   const before = await gatewright.stat('listener_manager.listener_modified');
   const statuses = new Set<number>();
   let over = false;
-  const load = Array.from({ length: 4 }, async () => { while (!over) statuses.add(await ask('/changing', `canary.test:${port}`)); });
-  await sleep(200);
+  const load = Array.from({ length: 8 }, async () => { while (!over) statuses.add(await ask('/changing', `canary.test:${port}`)); });
+  // Each is one that nobody has seen before.
+  for (let i = 0; i < 8; i++) await gatewright.replace('policy.yaml', policies({ names: { deny: [`other-${i}.test`] } }));
+  expect([...statuses]).toEqual([200]);
   await gatewright.replace('policy.yaml', policies({ names: { deny: ['canary.test'] } }));
   expect(await ask('/changing', `canary.test:${port}`)).toBe(403);
   await gatewright.replace('policy.yaml', policies());
