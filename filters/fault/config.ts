@@ -19,13 +19,16 @@ const MATCH_TYPES: string[] = ["Exact", "Prefix", "Suffix", "Contains", "Present
 const FAULT_ABORT = utf8("fault filter abort");
 const MAX_LIST = 16;
 
+/** Of a message, or between two neighbours: one that does not fit its body would pass off a part of it as the next answer on the connection. */
+const FRAMING = ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+
 export class PolicyReader extends ConfigReader {
   constructor(json: Json) { super(json); }
 
   /** `id` says what active faults are counted under unless the policy has a name. */
   policy(node: i32, path: string, id: ArrayBuffer): Policy {
     const policy = new Policy();
-    this.allow(node, path, ["faults", "maxActiveFaults", "name"]);
+    this.allow(node, path, ["faults", "maxActiveFaults", "requestTimeout", "name"]);
     const faults = this.list(node, "faults", path);
     for (let item = this.json.first(faults), i = 0; item != ABSENT; item = this.json.next(item, faults), i++) {
       const fault = this.fault(item, `${path}.faults[${i}]`, i);
@@ -34,6 +37,7 @@ export class PolicyReader extends ConfigReader {
     }
     if (policy.faults.length == 0 || policy.faults.length > MAX_LIST) this.fail(path + ".faults", "1 to 16 faults are needed");
     policy.maxActive = this.integer(node, "maxActiveFaults", path, 1, 1_000_000, 0);
+    policy.timeout = this.positive(node, "requestTimeout", path, 0);
     policy.name = this.get(node, "name") == ABSENT ? id : this.sized(node, "name", path, 1, 253);
     return policy;
   }
@@ -213,6 +217,7 @@ export class PolicyReader extends ConfigReader {
       this.allow(item, place, ["name", "value"]);
       const name = this.required(item, "name", place);
       if (!isHeaderName(name)) this.fail(place + ".name", "must be a header name");
+      if (FRAMING.includes(text(lowerCase(name)))) this.fail(place + ".name", "must not be one that says where a message ends");
       if (this.get(item, "value") == ABSENT) this.fail(place + ".value", "a string is needed");
       const value = this.sized(item, "value", place, 0, 4096);
       if (indexOf(value, 0, 0, value.byteLength) >= 0 || indexOf(value, 0x0a, 0, value.byteLength) >= 0 || indexOf(value, 0x0d, 0, value.byteLength) >= 0) this.fail(place + ".value", "must not hold line breaks");

@@ -1,51 +1,81 @@
 // What is counted, for each route by itself. A counter comes to be with its first event: faults that do not happen cost nothing.
-import { text } from "../../proxy-wasm-as/assembly/bytes";
-import { property, propertyPath } from "../../proxy-wasm-as/assembly/host";
+import { same, slice, text } from "../../proxy-wasm-as/assembly/bytes";
+import { propertyOver, propertyPath } from "../../proxy-wasm-as/assembly/host";
 import { byteAt, setByte } from "../../proxy-wasm-as/assembly/memory";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
 import { Injected } from "./plan";
 
 const ROUTE_NAME = propertyPath(["xds", "route_name"]);
+const NOTHING = new ArrayBuffer(0);
 
 /** By Injected. */
 const NAMES: string[] = ["delays", "aborts", "resets", "response_delays", "replacements", "rate_limits"];
+const KINDS = 6, DRY_RUN = KINDS, OVERFLOW = 2 * KINDS;
 
-/** Counters with the names of routes; what comes later counts without. A host never forgets a metric. */
-const MAX_COUNTERS = 4096;
+/** Routes that are told apart; what comes later counts without its name. A host never forgets a metric. */
+const MAX_ROUTES = 1024;
 /** Longer names are cut. */
 const MAX_NAME = 512;
 
-export class Counters {
-  private kept: Map<string, Counter> = new Map();
+/** The counters of one route. */
+class RouteCounters {
+  private kept: StaticArray<Counter | null> = new StaticArray<Counter | null>(OVERFLOW + 1);
+  constructor(private route: string) {}
 
-  injected(what: Injected): void { this.count(`gatewright_fault_${NAMES[what]}_injected`); }
+  count(what: i32): void {
+    let counter = this.kept[what];
+    if (counter == null) {
+      const event = what == OVERFLOW ? "overflow" : NAMES[what % KINDS] + (what < DRY_RUN ? "_injected" : "_dry_run");
+      counter = new Counter("gatewright_fault_" + event + (this.route.length > 0 ? ".route." + this.route : ""));
+      this.kept[what] = counter;
+    }
+    counter.increment();
+  }
+}
+
+export class Counters {
+  private routes: Map<string, RouteCounters> = new Map();
+  private nameless: RouteCounters = new RouteCounters("");
+  private read: ArrayBuffer = NOTHING;                            // read anew each time, mostly into itself
+  private lastName: ArrayBuffer = NOTHING;
+  private last: RouteCounters = this.nameless;
+
+  injected(what: Injected): void { this.ofRoute().count(what); }
 
   rehearsed(bits: u32): void {
-    for (let i = 0; i < NAMES.length; i++) if ((bits >> i & 1) != 0) this.count(`gatewright_fault_${NAMES[i]}_dry_run`);
+    const counters = this.ofRoute();
+    for (let i = 0; i < KINDS; i++) if ((bits >> i & 1) != 0) counters.count(DRY_RUN + i);
   }
 
-  overflowed(): void { this.count("gatewright_fault_overflow"); }
+  overflowed(): void { this.ofRoute().count(OVERFLOW); }
 
-  private count(what: string): void {
-    const name = what + routeSuffix();
-    this.counter(this.kept.has(name) || this.kept.size < MAX_COUNTERS ? name : what).increment();
+  /** Of the request in hand. */
+  private ofRoute(): RouteCounters {
+    const name = propertyOver(ROUTE_NAME, this.read);
+    if (name == null || name.byteLength == 0) return this.nameless;
+    this.read = name;
+    if (!same(name, this.lastName)) {
+      this.lastName = slice(name, 0);
+      this.last = this.named(label(name));
+    }
+    return this.last;
   }
 
-  private counter(name: string): Counter {
-    if (this.kept.has(name)) return this.kept.get(name);
-    const counter = new Counter(name);
-    this.kept.set(name, counter);
-    return counter;
+  private named(route: string): RouteCounters {
+    if (this.routes.has(route)) return this.routes.get(route);
+    if (this.routes.size >= MAX_ROUTES) return this.nameless;
+    const counters = new RouteCounters(route);
+    this.routes.set(route, counters);
+    return counters;
   }
 }
 
-/** The name of the route in hand, as metrics can bear it; empty when it has none. */
-function routeSuffix(): string {
-  const name = property(ROUTE_NAME);
-  if (name == null || name.byteLength == 0) return "";
-  for (let i = 0; i < name.byteLength; i++) if (!isPlain(byteAt(name, i))) setByte(name, i, 0x5f);
-  return ".route." + text(name, 0, MAX_NAME);
+/** A name as metrics can bear it: letters, digits and - . / _ are what no sink of metrics takes for something else. */
+function label(name: ArrayBuffer): string {
+  const copy = slice(name, 0, MAX_NAME);
+  for (let i = 0; i < copy.byteLength; i++) {
+    const c = byteAt(copy, i);
+    if (c - 0x30 >= 10 && (c | 0x20) - 0x61 >= 26 && (c < 0x2d || c > 0x2f) && c != 0x5f) setByte(copy, i, 0x5f);
+  }
+  return text(copy);
 }
-
-/** A letter, a digit, or one of - . / _ : what no sink of metrics takes for something else. */
-function isPlain(c: u32): bool { return c - 0x30 < 10 || (c | 0x20) - 0x61 < 26 || (c >= 0x2d && c <= 0x2f) || c == 0x5f; }

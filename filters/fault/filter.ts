@@ -29,6 +29,8 @@ export {
 const MAX_REPORTED = 256;
 
 const ABORTED = utf8("fault_filter_abort");
+/** As Envoy's router says it of a route's timeout. */
+const TIMED_OUT = utf8("response_timeout"), TIMEOUT_BODY = utf8("upstream request timeout");
 
 class FaultRoot extends RootContext {
   readonly timers: Timers = new Timers(new Turns());
@@ -115,7 +117,7 @@ class FaultRoot extends RootContext {
   }
 }
 
-/** What a held request or response waits for. */
+/** What a held request or response waits for, and the end of its time. */
 class Wait extends Timer {
   constructor(private request: FaultRequest) { super(); }
   onDue(): void { this.request.waited(); }
@@ -123,12 +125,16 @@ class Wait extends Timer {
 
 enum Held { Nothing = 0, Request = 1, ResponseHeaders = 2, ResponseBody = 3 }
 
+const NEVER: i64 = i64.MAX_VALUE;
+
 class FaultRequest extends HttpContext {
   /** Null: nothing happens to this request. */
   private plan: Plan | null = null;
   private held: Held = Held.Nothing;
   private wait: Wait | null = null;
   private throttle: Throttle | null = null;
+  /** Until when the answer must have begun, a delay included. */
+  private deadline: i64 = NEVER;
   /** The next of the root's list, while this one is idle. */
   behind: FaultRequest | null = null;
   /** What an active fault is counted under; null: none is. */
@@ -144,22 +150,28 @@ class FaultRequest extends HttpContext {
     if (plan == null) return Action.Continue;
     if (plan.rehearsed != 0) root.counters.rehearsed(plan.rehearsed);
     if (!plan.real) return Action.Continue;
-    if (!root.active.tryAdd(policy.name, policy.maxActive > 0 ? policy.maxActive : i32.MAX_VALUE)) {
-      root.counters.overflowed();
-      return Action.Continue;
+    // What is over at once need not be counted where there is no limit.
+    if (policy.maxActive > 0 || plan.lasts) {
+      if (!root.active.tryAdd(policy.name, policy.maxActive > 0 ? policy.maxActive : i32.MAX_VALUE)) {
+        root.counters.overflowed();
+        return Action.Continue;
+      }
+      this.counted = policy.name;
     }
-    this.counted = policy.name;
     this.plan = plan;
     if (plan.kibibytes > 0) root.counters.injected(Injected.RateLimits);
+    const time = plan.delay > 0 || plan.responseDelay > 0 ? now() : 0;
+    if (time > 0 && policy.timeout > 0) this.deadline = time + policy.timeout;
     if (plan.delay == 0) return this.abort(plan) ? Action.StopIteration : Action.Continue;
     root.counters.injected(Injected.Delays);
-    this.hold(Held.Request, now() + plan.delay);
+    this.hold(Held.Request, time + plan.delay);
     return Action.StopIteration;
   }
 
   onResponseHeaders(endOfStream: bool): Action {
     const plan = this.plan;
     if (plan == null) return Action.Continue;
+    this.cancel();
     if (plan.responseDelay == 0) return this.passResponse(plan) ? Action.Continue : Action.StopIteration;
     this.root.counters.injected(Injected.ResponseDelays);
     this.hold(Held.ResponseHeaders, now() + plan.responseDelay);
@@ -180,13 +192,14 @@ class FaultRequest extends HttpContext {
 
   /** Also of a client that has left: nothing waits for it any longer. */
   onDelete(): void {
-    const wait = this.wait, counted = this.counted;
-    if (wait != null) this.root.timers.cancel(wait);
+    const counted = this.counted;
+    this.cancel();
     if (counted != null) this.root.active.release(counted);
     this.counted = null;
     this.plan = null;
     this.throttle = null;
     this.held = Held.Nothing;
+    this.deadline = NEVER;
     this.root.keep(this);
   }
 
@@ -195,19 +208,33 @@ class FaultRequest extends HttpContext {
     const held = this.held, plan = this.plan;
     this.held = Held.Nothing;
     if (plan == null || !enterContext(this.id)) return;
-    if (held == Held.Request) {
-      if (!this.abort(plan)) resumeRequest();
+    if (held != Held.ResponseBody && this.deadline <= now()) {
+      this.plan = null;                                        // as in abort()
+      respond(504, TIMED_OUT, TIMEOUT_BODY, []);
+    } else if (held == Held.Request) {
+      if (this.abort(plan)) return;
+      if (this.deadline != NEVER) this.watch(this.deadline);
+      resumeRequest();
     } else if (held == Held.ResponseBody || this.passResponse(plan)) resumeResponse();
   }
 
   private hold(what: Held, due: i64): void {
+    this.held = what;
+    this.watch(what == Held.ResponseBody ? due : min(due, this.deadline));
+  }
+
+  private watch(due: i64): void {
     let wait = this.wait;
     if (wait == null) {
       wait = new Wait(this);
       this.wait = wait;
     }
-    this.held = what;
     this.root.timers.set(wait, due);
+  }
+
+  private cancel(): void {
+    const wait = this.wait;
+    if (wait != null) this.root.timers.cancel(wait);
   }
 
   /** Ends the request here where it is to be aborted. */

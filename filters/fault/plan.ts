@@ -18,6 +18,9 @@ export class Plan {
   /** Anything is to be done. */
   real: bool = false;
 
+  /** Whether more is to be done than to end the request. */
+  get lasts(): bool { return this.delay > 0 || this.abort == null; }
+
   hold(milliseconds: i64, dryRun: bool): void { if (this.takes(Injected.Delays, dryRun)) this.delay += milliseconds; }
 
   holdResponse(milliseconds: i64, dryRun: bool): void { if (this.takes(Injected.ResponseDelays, dryRun)) this.responseDelay += milliseconds; }

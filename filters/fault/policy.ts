@@ -52,5 +52,6 @@ export class Policy {
   faults: Fault[] = [];
   scheduled: bool = false;                  // one of them has a schedule
   maxActive: i32 = 0;                       // 0: any number
+  timeout: i64 = 0;                         // milliseconds from the headers to the answer of a request that is delayed; 0: none
   name: ArrayBuffer = new ArrayBuffer(0);   // what active faults are counted under
 }
