@@ -81,11 +81,20 @@ export const ParentRef = z.strictObject({
 });
 export type ParentRef = z.infer<typeof ParentRef>;
 
+/** Gateway API allows so many in all rules of a route together. */
+const MAX_MATCHES = 128;
+
+/** A rule without matches has one, of every path. Asked whatever else is wrong: what is found later would count as a consequence of it. */
+function fewMatches(rules: readonly HttpRule[]): boolean {
+  return rules.reduce((sum, rule) => sum + (Array.isArray(rule?.matches) ? Math.max(1, rule.matches.length) : 1), 0) <= MAX_MATCHES;
+}
+
 export const HttpRouteSpec = z.strictObject({
   parentRefs: z.array(ParentRef).max(32).default([]),
   useDefaultGateways: notSupported(),
   hostnames: z.array(hostname).max(16).default([]),
   // CRD default: one rule that matches every path.
-  rules: z.array(HttpRule).max(256).default([{ matches: [], backendRefs: [] }]),
+  rules: z.array(HttpRule).max(256).refine(fewMatches, { message: `must have at most ${MAX_MATCHES} matches, those of all rules together`, when: ({ value }) => Array.isArray(value) })
+    .default([{ matches: [], backendRefs: [] }]),
 });
 export type HttpRouteSpec = z.infer<typeof HttpRouteSpec>;

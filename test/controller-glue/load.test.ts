@@ -9,6 +9,7 @@ const META = 'metadata: {name: a}';
 const policy = (spec: string) => `apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\n${META}\nspec:\n  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: a}]\n${spec}`;
 const route = (spec: string) => `apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n${META}\nspec:\n  parentRefs: [{name: a}]\n${spec}`;
 const gateway = (spec: string) => `apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n${META}\nspec:\n  gatewayClassName: a\n${spec}`;
+const matches = (n: number) => [{ matches: Array.from({ length: n }, (_, i) => ({ path: { value: `/${i}` } })) }];
 
 interface Case { readonly name: string; readonly text: string; readonly problems: readonly string[]; readonly fatal?: boolean }
 
@@ -35,6 +36,10 @@ const cases: readonly Case[] = [
   { name: 'what EG has and we do not is not supported, by its field', text: policy('  oidc: {}\n  jwt:\n    failOpen: true\n    providers:\n    - name: a\n      localJWKS: {inline: "{}"}\n  cors: {}'), problems: ['6 error spec.oidc: not supported', '8 error spec.jwt.failOpen: not supported (see jwt.optional)', '12 error spec.cors: not supported'] },
   { name: 'failOpen: false is what we do', text: policy('  jwt: {failOpen: false, providers: [{name: a, localJWKS: {inline: "{}"}}]}'), problems: [] },
   { name: 'filters of routes are not supported, each by its type', text: route('  rules:\n  - filters:\n    - type: URLRewrite\n      urlRewrite: {}'), problems: ['8 error spec.rules[0].filters[0]: not supported (filters of URLRewrite are not there yet)'] },
+  { name: '128 matches in all rules of a route together are the most', text: route(`  rules: ${JSON.stringify([...matches(64), ...matches(63)])}\n`).replace('rules: [', 'rules: [{},'), problems: [] },
+  { name: 'more matches are fatal: those left out would go to a more open route', text: route(`  rules: ${JSON.stringify([...matches(64), ...matches(64)])}\n`).replace('rules: [', 'rules: [{},'), problems: ['6 error spec.rules: must have at most 128 matches, those of all rules together'], fatal: true },
+  { name: 'beside whatever else is wrong', text: route(`  rules: ${JSON.stringify([...matches(64), ...matches(64)])}\n`).replace('rules: [', 'rules: [{backendRefs: 1},'),
+    problems: ['6 error spec.rules[0].backendRefs: must be a list, not a number', '6 error spec.rules: must have at most 128 matches, those of all rules together'], fatal: true },
   { name: 'neither local nor remote keys', text: policy('  jwt:\n    providers:\n    - name: a'), problems: ['8 error spec.jwt.providers[0]: must have exactly one of remoteJWKS and localJWKS'] },
   { name: 'a policy without a target is fatal', text: `apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\n${META}\nspec: {}`, problems: ['4 error spec: must have one of targetRef, targetRefs, targetSelectors'], fatal: true },
   { name: 'a target that cannot be read is fatal: what it covers would be open', text: policy('').replace('kind: HTTPRoute', 'kind: HTTPRout'), problems: ['5 error spec.targetRefs[0].kind: must be one of Gateway, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute, ListenerSet, XListenerSet, GatewayClass, Service'], fatal: true },
