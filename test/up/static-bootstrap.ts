@@ -2,7 +2,7 @@
 import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
 import type { IrGateway } from '../../controller-glue/ir.ts';
-import { CONCURRENCY, FAULT, FAULT_AFTER, JWT } from '../../controller-glue/xds/extensions.ts';
+import { CONCURRENCY, FAULT, FAULT_AFTER, JWT, RESOLVED } from '../../controller-glue/xds/extensions.ts';
 import { snapshotJson } from '../../controller-glue/xds/snapshot.ts';
 
 type Json = Record<string, unknown>;
@@ -18,7 +18,7 @@ export interface Variant {
 }
 
 /** The code of each of our filters, as a file. */
-const MODULES: Readonly<Record<string, string>> = { [FAULT]: 'fault', [JWT]: 'jwt', [FAULT_AFTER]: 'fault', [CONCURRENCY]: 'connection-limit' };
+const MODULES: Readonly<Record<string, string>> = { [FAULT]: 'fault', [JWT]: 'jwt', [FAULT_AFTER]: 'fault', [CONCURRENCY]: 'connection-limit', [RESOLVED]: 'resolver' };
 
 export function onlyGateway(yaml: string): IrGateway {
   const [gateway, ...more] = translate(load([{ path: 'test.yaml', text: yaml }]).resources).ir.gateways;

@@ -1,0 +1,30 @@
+// What the controller says in Envoy's configuration and the resolver says in its own words must be the same: neither may import the other.
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { load } from '../../controller-glue/load.ts';
+import { translate } from '../../controller-glue/translate.ts';
+import { RESOLVER, httpFilters } from '../../controller-glue/xds/extensions.ts';
+import { routeJson } from '../../controller-glue/xds/routes.ts';
+import { FAILED_ATTRIBUTE, resolverProcessor } from '../../extproc/resolver/processor.ts';
+import { Resolver } from '../../extproc/resolver/resolver.ts';
+import { realWorld } from '../../extproc/world.ts';
+import { Secret } from '../../policy/secret.ts';
+
+const processor = resolverProcessor(new Resolver({ world: realWorld, own: () => new Set() }));
+const filter = JSON.parse(JSON.stringify(httpFilters.find(({ name }) => name === RESOLVER))) as { typedConfig: { extensionConfig: { typedConfig: { messageTimeout: string; requestAttributes: string[]; metadataOptions: object } } } };
+const { messageTimeout, requestAttributes, metadataOptions } = filter.typedConfig.extensionConfig.typedConfig;
+
+test('Envoy waits longer than the processor takes', () => expect(Number.parseFloat(messageTimeout) * 1000).toBeGreaterThan(processor.deadline ?? Infinity));
+test('the processor is told what it asks for', () => expect(requestAttributes).toEqual([FAILED_ATTRIBUTE]));
+test('its verdicts are taken, and nobody else\'s', () => expect(metadataOptions).toEqual({ receivingNamespaces: { untyped: [`gatewright.${processor.name}`] } }));
+test('routes ask it by its name, for a policy that it can read', () => {
+  const text = readFileSync(new URL('../golden/a-resolver-policy-says-which-hosts-may-be-reached/in.yaml', import.meta.url), 'utf8');
+  const routes = translate(load([{ path: 'in.yaml', text }]).resources).ir.gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap((host) => host.routes)));
+  expect(routes.length).toBe(4);   // two, and WebSockets for each
+  for (const route of routes) {
+    const { id = '', policy } = route.resolver ?? {};
+    processor.policies.add(id, new Secret(JSON.stringify(policy)));
+    expect(processor.policies.get(id)).toBeDefined();
+    expect(routeJson(route).typedPerFilterConfig?.[RESOLVER]).toMatchObject({ overrides: { grpcInitialMetadata: [{ key: 'gatewright-policy', value: id }, { key: 'gatewright-processor', value: processor.name }] } });
+  }
+});
