@@ -4,11 +4,12 @@ import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
 import {
-  enterContext, log, now, removeHeader, replaceHeader, respond, resumeRequest, setFilterState,
+  enterContext, log, now, removeHeader, replaceHeader, respond, resumeRequest, setFilterState, setTickPeriod,
 } from "../../proxy-wasm-as/assembly/host";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
 import { IdMap } from "../../proxy-wasm-as/assembly/id-map";
 import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
+import { AT_ONCE, Turns } from "../../proxy-wasm-as/assembly/turns";
 import { headerValue } from "./claims";
 import { PolicyReader } from "./config";
 import { authorize } from "./decide";
@@ -23,7 +24,7 @@ import { VerifiedTokens } from "./verified-tokens";
 import { Verifier } from "./verifier";
 
 export {
-  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick,
+  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_tick, proxy_on_queue_ready,
   proxy_on_request_headers, proxy_on_http_call_response, proxy_on_delete,
 } from "../../proxy-wasm-as/assembly/exports";
 
@@ -38,6 +39,9 @@ class JwtRoot extends RootContext {
   readonly allowed: Counter = new Counter("gatewright_jwt_allowed");
   readonly denied: Counter = new Counter("gatewright_jwt_denied");
   private held: IdMap<JwtRequest> = new IdMap<JwtRequest>();
+  /** Whose wait is over, and whose turn has not come. */
+  private released: u32[] = [];
+  private turns: Turns = new Turns();
 
   onConfigure(configuration: ArrayBuffer): bool {
     const problem = this.configure(configuration);
@@ -69,7 +73,12 @@ class JwtRoot extends RootContext {
 
   createContext(id: u32): HttpContext { return new JwtRequest(id, this); }
 
-  onTick(): void { this.release(this.fetches.run()); }
+  onTick(): void {
+    this.release(this.fetches.run());
+    if (this.released.length > 0) setTickPeriod(1);                // for hosts without queues
+  }
+
+  onQueueReady(token: u32): void { if (this.turns.taken(token)) this.letGo(); }
 
   onHttpCallResponse(token: u32, headerCount: u32, bodySize: u32): void {
     this.release(this.fetches.answered(token, headerCount, bodySize));
@@ -80,7 +89,15 @@ class JwtRoot extends RootContext {
   drop(request: JwtRequest): void { this.held.delete(request.id); }
 
   private release(requests: u32[]): void {
-    for (let i = 0; i < requests.length; i++) {
+    this.released = this.released.concat(requests);
+    this.letGo();
+  }
+
+  /** A few in one turn: each goes on within the one before, and stacks have an end. */
+  private letGo(): void {
+    const count = min(AT_ONCE, this.released.length);
+    const requests = this.released.splice(0, count);
+    for (let i = 0; i < count; i++) {
       const id = requests[i];
       const request = this.held.get(id);
       if (request == null) continue;                           // its client left
@@ -88,6 +105,7 @@ class JwtRoot extends RootContext {
       if (enterContext(id) && request.judge() == Action.Continue) resumeRequest();
     }
     enterContext(this.id);
+    if (this.released.length > 0) this.turns.ask();
   }
 
   /** The policy of the request in hand; null with an empty problem: none applies. */

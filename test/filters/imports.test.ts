@@ -40,12 +40,13 @@ const written: Readonly<Record<string, { readonly imports: readonly string[]; re
   },
   jwt: {
     imports: [
-      'env.proxy_call_foreign_function', 'env.proxy_continue_stream', 'env.proxy_define_metric', 'env.proxy_get_buffer_bytes', 'env.proxy_get_current_time_nanoseconds',
-      'env.proxy_get_header_map_pairs', 'env.proxy_get_header_map_value', 'env.proxy_get_property', 'env.proxy_http_call', 'env.proxy_increment_metric', 'env.proxy_log',
-      'env.proxy_remove_header_map_value', 'env.proxy_replace_header_map_value', 'env.proxy_send_local_response', 'env.proxy_set_effective_context', 'env.proxy_set_property',
-      'env.proxy_set_tick_period_milliseconds', 'wasi_snapshot_preview1.fd_write', 'wasi_snapshot_preview1.proc_exit',
+      'env.proxy_call_foreign_function', 'env.proxy_continue_stream', 'env.proxy_define_metric', 'env.proxy_dequeue_shared_queue', 'env.proxy_enqueue_shared_queue',
+      'env.proxy_get_buffer_bytes', 'env.proxy_get_current_time_nanoseconds', 'env.proxy_get_header_map_pairs', 'env.proxy_get_header_map_value', 'env.proxy_get_property',
+      'env.proxy_http_call', 'env.proxy_increment_metric', 'env.proxy_log', 'env.proxy_register_shared_queue', 'env.proxy_remove_header_map_value',
+      'env.proxy_replace_header_map_value', 'env.proxy_send_local_response', 'env.proxy_set_effective_context', 'env.proxy_set_property',
+      'env.proxy_set_tick_period_milliseconds', 'wasi_snapshot_preview1.fd_write', 'wasi_snapshot_preview1.proc_exit', 'wasi_snapshot_preview1.random_get',
     ],
-    callbacks: ['proxy_on_configure', 'proxy_on_context_create', 'proxy_on_delete', 'proxy_on_http_call_response', 'proxy_on_memory_allocate', 'proxy_on_request_headers', 'proxy_on_tick', 'proxy_on_vm_start'],
+    callbacks: ['proxy_on_configure', 'proxy_on_context_create', 'proxy_on_delete', 'proxy_on_http_call_response', 'proxy_on_memory_allocate', 'proxy_on_queue_ready', 'proxy_on_request_headers', 'proxy_on_tick', 'proxy_on_vm_start'],
   },
 };
 

@@ -37,6 +37,14 @@ describe('the first request', () => {
     expect(vm.calls).toHaveLength(1);
   });
 
+  test('and all that wait with it go on, however many: stacks have an end', () => {
+    const vm = load(good200);
+    const exchanges = Array.from({ length: 2_000 }, () => vm.request(good, { properties }));
+    vm.clock.advance(30);
+    expect(exchanges.map(({ response }) => response?.status)).toEqual(exchanges.map(() => 200));
+    expect(vm.dead).toBe(false);
+  });
+
   test('that can be refused without keys does not wait', () => {
     const vm = load(good200);
     expect(vm.request({}, { properties }).response?.body).toBe('Jwt is missing');
