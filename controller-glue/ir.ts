@@ -88,8 +88,7 @@ export interface IrMatch {
 export interface IrValueMatch { readonly name: string; readonly kind: 'exact' | 'regex'; readonly value: string }
 
 export type IrAction =
-  /** maxStreamMs: the listener's own limit, where a limit of the route's could lift it. */
-  | { readonly kind: 'forward'; readonly shares: readonly IrShare[]; readonly timeoutMs?: number; readonly maxStreamMs?: number }
+  | { readonly kind: 'forward'; readonly shares: readonly IrShare[]; readonly timeoutMs?: number }
   /** An empty answer. The reason is stable and never in the body: it is in the route's metadata (xds/routes.ts says where it shows). */
   | { readonly kind: 'respond'; readonly status: number; readonly reason: Reason };
 

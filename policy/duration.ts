@@ -12,6 +12,17 @@ export function parseDuration(text: string): number | null {
   return total;
 }
 
+/** Milliseconds → "1h30m", "500ms": the shortest that parseDuration reads. */
+export function formatDuration(milliseconds: number): string {
+  let left = milliseconds;
+  const parts = Object.entries(UNITS).map(([unit, size]) => {
+    const count = Math.floor(left / size);
+    left -= count * size;
+    return count === 0 ? '' : `${count}${unit}`;
+  });
+  return parts.join('') || '0s';
+}
+
 /** A duration in a document. */
 export const Duration = z.string().regex(FORM, 'must be a duration such as 500ms, 10s or 1h30m');
 

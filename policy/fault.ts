@@ -140,6 +140,7 @@ export type Fault = z.infer<typeof Fault>;
 export const FaultPolicy = z.strictObject({
   faults: z.array(Fault).min(1).max(16),
   maxActiveFaults: z.int().min(1).max(1_000_000).optional().describe('requests under a fault at one time, over all workers; a request beyond them passes untouched'),
+  requestTimeout: PositiveDuration.optional().describe('a request that is delayed gets 504 so long after it came, unless its answer has begun: the route\'s own timeout starts after the delay'),
   name: z.string().min(1).max(253).optional().describe('what active faults are counted under; a policy that changes keeps its count. Default: the policy\'s content'),
 });
 export type FaultPolicy = z.infer<typeof FaultPolicy>;
@@ -147,6 +148,12 @@ export type FaultPolicy = z.infer<typeof FaultPolicy>;
 /** Whether a policy can only be judged once the token has been. */
 export function needsClaims({ faults }: FaultPolicy): boolean {
   return faults.some(({ match, sticky }) => (match?.claims.length ?? 0) > 0 || sticky?.type === 'Claim');
+}
+
+/** Does it hold requests or answers up? What is only counted, or turned down to 0 %, does not. */
+export function delays({ faults }: FaultPolicy): boolean {
+  const happens = (delay: { readonly percentage: number } | undefined): boolean => delay !== undefined && delay.percentage > 0;
+  return faults.some(({ dryRun, delay, response }) => !dryRun && (happens(delay) || happens(response?.delay)));
 }
 
 /** The plugin configuration of fault.wasm. `stage`: which of a route's two policies this instance carries out. */

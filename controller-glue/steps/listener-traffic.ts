@@ -28,13 +28,6 @@ export function chainTraffic(listeners: readonly DraftListener[], draft: Draft):
   };
 }
 
-/** How long a request to this listener may take, whatever its route says. */
-export function maxStreamMs(listener: DraftListener, draft: Draft): number | undefined {
-  const { gateway, port, spec } = listener;
-  const neighbours = spec.protocol === 'HTTP' ? draft.gateways.find(({ resource }) => resource === gateway)?.listeners : undefined;
-  return chainTraffic(neighbours?.filter((other) => other.usable && other.port === port) ?? [listener], draft).http.maxStreamMs;
-}
-
 /** The authorities that these listeners verify clients by, each once. */
 export function clientAuthorities(listeners: readonly DraftListener[], draft: Draft): IrAuthority[] {
   const found = listeners.filter(({ spec }) => spec.protocol === 'HTTPS').flatMap((listener) => traffic(listener, draft)?.clientValidation?.authority ?? []);

@@ -2,7 +2,8 @@
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import { concurrencyClaims } from '../../policy/connection-limit.ts';
 import type { ConcurrencyPolicy } from '../../policy/connection-limit.ts';
-import { needsClaims } from '../../policy/fault.ts';
+import { formatDuration } from '../../policy/duration.ts';
+import { delays, needsClaims } from '../../policy/fault.ts';
 import type { Fault, FaultPolicy } from '../../policy/fault.ts';
 import { contentId } from '../content-id.ts';
 import type { BackendTrafficEffect, FaultEffect, SecurityEffect } from '../draft.ts';
@@ -14,6 +15,8 @@ export interface Effects {
   readonly traffic?: BackendTrafficEffect | undefined;
   readonly faults?: FaultEffect | undefined;
   readonly concurrency?: ConcurrencyPolicy | undefined;
+  /** The route's own; it starts after the delay of a fault, so the filter keeps to it too. 0: none. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface RuleFilters { readonly jwt?: IrJwt; readonly fault?: IrFault; readonly faultAfter?: IrFault; readonly concurrency?: IrConcurrency }
@@ -24,7 +27,7 @@ export interface Unmet { readonly kind: 'FaultPolicy' | 'ConcurrencyPolicy'; rea
 const MAX_CLAIMS = 32;   // policy/jwt.ts, publishClaims
 
 /** With something unmet there are no filters: the rule must be closed. */
-export function ruleFilters({ security, traffic, faults, concurrency }: Effects): { readonly filters: RuleFilters; readonly unmet: readonly Unmet[] } {
+export function ruleFilters({ security, traffic, faults, concurrency, timeoutMs = 0 }: Effects): { readonly filters: RuleFilters; readonly unmet: readonly Unmet[] } {
   // Faults of both kinds add up, EG's first.
   const all: readonly Fault[] = [...(traffic?.fault === undefined ? [] : [traffic.fault]), ...(faults?.faults ?? [])];
   const name = faults?.name ?? traffic?.name;
@@ -34,7 +37,8 @@ export function ruleFilters({ security, traffic, faults, concurrency }: Effects)
   const stage = (some: readonly Fault[]): IrFault | undefined => {
     if (some.length === 0) return undefined;
     const policy: FaultPolicy = { faults: [...some], ...(faults?.maxActiveFaults === undefined ? {} : { maxActiveFaults: faults.maxActiveFaults }), ...(name === undefined ? {} : { name }) };
-    return { id: contentId(canonicalJson(policy)), policy };
+    const timed = timeoutMs > 0 && delays(policy) ? { ...policy, requestTimeout: formatDuration(timeoutMs) } : policy;
+    return { id: contentId(canonicalJson(timed)), policy: timed };
   };
   const jwt = security?.jwt === undefined || claims.length === 0 ? security?.jwt : publishing(security.jwt, claims);
   // DESIGN 20: what asks for claims is judged after authorization, all else before it.

@@ -5,7 +5,6 @@ import { policyKindNames } from '../policy-kinds.ts';
 import type { Reason } from '../reason.ts';
 import { classKey, serviceKey } from './close-unsupported.ts';
 import { applied, deciding, listenerPlaces, rulePlaces } from './deciding.ts';
-import { maxStreamMs } from './listener-traffic.ts';
 import { ruleClusters } from './rule-clusters.ts';
 import { type RuleFilters, ruleFilters } from './rule-filters.ts';
 import { resolverOf } from './rule-resolver.ts';
@@ -50,15 +49,14 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
   const traffic = applied(deciding('BackendTrafficPolicy', places, draft));
   const faults = deciding('FaultPolicy', places, draft);
   const concurrency = deciding('ConcurrencyPolicy', places, draft);
-  const { filters: own, unmet } = ruleFilters({ security, traffic, faults: applied(faults), concurrency: applied(concurrency) });
+  // HTTPRoute's own timeout goes before the policy's (EG).
+  const timed = { ...(traffic?.requestTimeoutMs === undefined ? {} : { timeoutMs: traffic.requestTimeoutMs }), ...rule.action };
+  const { filters: own, unmet } = ruleFilters({ security, traffic, faults: applied(faults), concurrency: applied(concurrency), timeoutMs: timed.timeoutMs });
   if (unmet.length > 0) {
     reportUnmet(unmet, { FaultPolicy: faults, ConcurrencyPolicy: concurrency }, route, rule, draft);
     return closed('gatewright_policy_invalid', owners);
   }
   const filters = { ...own, ...resolverOf(rule.action, places, draft) };
-  // HTTPRoute's own timeout goes before the policy's (EG).
-  const longest = filters.fault === undefined && filters.faultAfter === undefined ? undefined : maxStreamMs(listener, draft);
-  const timed = { ...(traffic?.requestTimeoutMs === undefined ? {} : { timeoutMs: traffic.requestTimeoutMs }), ...rule.action, ...(longest === undefined ? {} : { maxStreamMs: longest }) };
   if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };
   return { ...ruleClusters(timed, clusterScope(route, rule, listener, places, draft), traffic.cluster, draft.clusters), owners, keySets, filters };
 }
