@@ -1,10 +1,12 @@
 // Limits on requests in flight, as an HTTP filter: counted from their headers to the end of the answer.
 import { Action, LogLevel } from "../../proxy-wasm-as/assembly/abi";
 import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { network, peerAddress } from "../../proxy-wasm-as/assembly/cidr";
 import { HttpContext } from "../../proxy-wasm-as/assembly/context";
-import { log, respond } from "../../proxy-wasm-as/assembly/host";
+import { log, property, propertyPath, respond, setFilterState } from "../../proxy-wasm-as/assembly/host";
 import { Json } from "../../proxy-wasm-as/assembly/json";
 import { Request } from "../../proxy-wasm-as/assembly/request";
+import { KeyType } from "../../proxy-wasm-as/assembly/request-key";
 import { RequestMatch } from "../../proxy-wasm-as/assembly/request-match";
 import { RoutePolicies } from "../../proxy-wasm-as/assembly/route-policies";
 import { Timers } from "../../proxy-wasm-as/assembly/timers";
@@ -15,6 +17,10 @@ import { ConcurrencyLimit, ConcurrencyPolicy, ConcurrencyRule, NONE } from "./li
 const NOTHING = new ArrayBuffer(0);
 const EXCEEDED = utf8("gatewright_concurrency_limit"), BODY = utf8("concurrency limit exceeded");
 const UNREADABLE = utf8("gatewright_concurrency_policy_unreadable");
+const SOURCE_ADDRESS = propertyPath(["source", "address"]);
+
+/** The id of the policy that the request was counted under, which the guard compares: a request that is led elsewhere is not counted there. */
+const VERDICT = utf8("gatewright.concurrency");
 
 /** gRPC's word for 429. Of 503 the host makes UNAVAILABLE, which is what 503 is for. */
 const RESOURCE_EXHAUSTED = 8;
@@ -49,7 +55,16 @@ class CountedPolicy {
 function keyUnder(limit: ConcurrencyLimit, request: Request): ArrayBuffer | null {
   for (let i = 0; i < limit.claims.length; i++) if (!limit.claims[i].holds()) return null;
   const key = limit.key;
-  return key == null ? NOTHING : key.of(request);
+  if (key == null) return NOTHING;
+  return key.type == KeyType.SourceIP ? source() : key.of(request);
+}
+
+/** The network that the request comes from: an address of IPv4, a /64 of IPv6, which one client has to itself. */
+function source(): ArrayBuffer | null {
+  const text = property(SOURCE_ADDRESS);
+  if (text == null || text.byteLength == 0) return null;
+  const address = peerAddress(text);
+  return address == null ? text : network(address, address.byteLength == 4 ? 32 : 64);   // a Unix socket has none
 }
 
 /** Policies that routes carry in their metadata. */
@@ -72,6 +87,8 @@ class CountedRule {
 export abstract class Requests {
   /** Why policy() answered null; empty: no policy is for the request. */
   problem: string = "";
+  /** Id of the policy found last; empty: it has none. */
+  id: ArrayBuffer = NOTHING;
   /** The policy of the request in hand. */
   abstract policy(): CountedPolicy | null;
 }
@@ -87,6 +104,7 @@ export class RequestsByRoute extends Requests {
   policy(): CountedPolicy | null {
     const policy = this.policies.find();
     this.problem = this.policies.problem;
+    this.id = this.policies.id;
     return policy;
   }
 }
@@ -113,9 +131,9 @@ export class LimitedRequest extends HttpContext {
 
   onRequestHeaders(endOfStream: bool): Action {
     const policy = this.requests.policy();
-    if (policy == null) return this.requests.problem.length == 0 ? Action.Continue : this.unreadable();
+    if (policy == null) return this.requests.problem.length == 0 ? Action.Continue : this.unreadable(this.requests.problem);
     const refusal = policy.refusal(this.taken);
-    if (refusal == null) return Action.Continue;
+    if (refusal == null) return this.requests.id.byteLength == 0 || setFilterState(VERDICT, this.requests.id) ? Action.Continue : this.unreadable("the host refuses filter state");
     respond(refusal.httpStatus, EXCEEDED, BODY, [], refusal.httpStatus == 429 ? RESOURCE_EXHAUSTED : -1);
     return Action.StopIteration;
   }
@@ -123,8 +141,8 @@ export class LimitedRequest extends HttpContext {
   onDelete(): void { this.taken.release(); }
 
   /** A limit that cannot be read restricts all the same: closed, and the log says why. */
-  private unreadable(): Action {
-    log(LogLevel.Error, "gatewright.concurrency: " + this.requests.problem);
+  private unreadable(problem: string): Action {
+    log(LogLevel.Error, "gatewright.concurrency: " + problem);
     respond(500, UNREADABLE, NOTHING, []);
     return Action.StopIteration;
   }

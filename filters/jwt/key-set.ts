@@ -30,6 +30,8 @@ class Key {
 export class KeySet {
   private keys: Key[] = [];
   get size(): i32 { return this.keys.length; }
+  /** What it counts as among what is kept. */
+  weight: i32 = 1;
 
   /** Reads what is usable and leaves the rest out; a set may hold keys for other purposes. */
   static read(json: Json, root: i32): KeySet {

@@ -4,7 +4,7 @@ import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-rea
 import { Generations } from "../../proxy-wasm-as/assembly/generations";
 import { property, propertyPath } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
-import { MAX_KEPT, RoutePolicies } from "../../proxy-wasm-as/assembly/route-policies";
+import { MAX_KEPT, RoutePolicies, weightOf } from "../../proxy-wasm-as/assembly/route-policies";
 import { Keyring, PolicyReader } from "./config";
 import { Fetches } from "./fetches";
 import { KeySet } from "./key-set";
@@ -16,17 +16,25 @@ const REASON = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewr
 /** Key sets from the virtual host's metadata, where routes that share one carry it once. */
 class HostKeyring extends Keyring {
   private kept: Generations<KeySet> = new Generations<KeySet>(MAX_KEPT);
+  /** Of all that were handed out. A policy holds on to its key sets, when they are forgotten here too. */
+  weight: i32 = 0;
   constructor(private fetches: Fetches) { super(); }
 
   keySet(id: ArrayBuffer): KeySet | null {
     const key = text(id);
-    if (this.kept.has(key)) return this.kept.get(key);
+    const keys = this.kept.has(key) ? this.kept.get(key) : this.load(key);
+    if (keys != null) this.weight += keys.weight;
+    return keys;
+  }
+
+  private load(key: string): KeySet | null {
     const jwks = property(propertyPath(["xds", "virtual_host_metadata", "filter_metadata", "gatewright", "keyset." + key]));
     if (jwks == null || jwks.byteLength > MAX_CONFIGURATION_BYTES) return null;
     const json = new Json();
     if (!json.parse(jwks, 0, jwks.byteLength)) return null;
     const keys = KeySet.read(json, json.root);
-    if (keys.size > 0) this.kept.set(key, keys);
+    keys.weight = weightOf(jwks);
+    if (keys.size > 0) this.kept.set(key, keys, keys.weight);
     return keys;
   }
 
@@ -48,7 +56,9 @@ export class JwtRoutePolicies extends RoutePolicies<Policy> {
 
   protected read(json: Json): Policy {
     const reader = new PolicyReader(json, this.keyring);
+    this.keyring.weight = 0;
     const policy = reader.policy(json.root, "policy");
+    this.besides = this.keyring.weight;
     this.problem = reader.problem;
     return policy;
   }

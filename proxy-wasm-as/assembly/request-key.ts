@@ -4,8 +4,9 @@ import { ConfigReader } from "./config-reader";
 import { fromCookies } from "./cookies";
 import { property, propertyPath } from "./host";
 import { ABSENT } from "./json";
-import { byteAt, equalBytes } from "./memory";
+import { byteAt, equalBytes, setU64 } from "./memory";
 import { Request } from "./request";
+import { sipHash } from "./siphash";
 
 const COOKIE = utf8("cookie");
 const SOURCE_ADDRESS = propertyPath(["source", "address"]);
@@ -13,7 +14,7 @@ const SOURCE_ADDRESS = propertyPath(["source", "address"]);
 /** Longest name of a header, cookie or claim, and most values of one (policy/request-key.ts). */
 const MAX_NAME = 253, MAX_VALUES = 128;
 
-/** Longer keys are cut: nobody identifies anybody by more. */
+/** Of longer keys the end is a hash of the whole: what somebody invents is not kept whole, and tokens of one beginning are still told apart. */
 const MAX_KEY = 1024;
 
 export enum KeyType { Header = 0, Cookie = 1, Claim = 2, SourceIP = 3 }
@@ -41,7 +42,7 @@ export class RequestKey {
   /** The request's value; null when it has none. */
   of(request: Request): ArrayBuffer | null {
     const value = this.whole(request);
-    return value == null || value.byteLength == 0 ? null : value.byteLength > MAX_KEY ? slice(value, 0, MAX_KEY) : value;
+    return value == null || value.byteLength == 0 ? null : value.byteLength > MAX_KEY ? shortened(value) : value;
   }
 
   private whole(request: Request): ArrayBuffer | null {
@@ -53,6 +54,12 @@ export class RequestKey {
     for (let i = 0; i < cookies.length && found.length == 0; i++) fromCookies(cookies[i], this.name, found);
     return found.length > 0 ? found[0] : null;
   }
+}
+
+function shortened(value: ArrayBuffer): ArrayBuffer {
+  const key = slice(value, 0, MAX_KEY);
+  setU64(key, MAX_KEY - 8, sipHash(0, 0, value));
+  return key;
 }
 
 /** Path of the property that filters/jwt publishes a claim under (policy/jwt.ts, publishClaims). */

@@ -7,8 +7,11 @@ import { Json } from "./json";
 
 /** Compiled policies kept; twice as many for a moment. */
 export const MAX_KEPT = 4096;
-/** What a policy may have to count as one: of those that are larger fewer are kept, or they would fill the VM's memory. */
+/** What a document may have to count as one: of those that are larger fewer are kept, or they would fill the VM's memory. */
 const USUAL_BYTES = 4096;
+
+/** What compiled ones of a document count as. */
+export function weightOf(document: ArrayBuffer): i32 { return 1 + document.byteLength / USUAL_BYTES; }
 
 const NOTHING = new ArrayBuffer(0);
 
@@ -27,6 +30,8 @@ export abstract class RoutePolicies<T> {
   id: ArrayBuffer = NOTHING;
   /** Why find() answered null. */
   problem: string = "";
+  /** What read() took in besides the document: what that counts as. */
+  protected besides: i32 = 0;
 
   constructor(kind: string) {
     this.idPath = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", kind]);
@@ -71,9 +76,10 @@ export abstract class RoutePolicies<T> {
       this.problem = "the policy is not JSON";
       return null;
     }
+    this.besides = 0;
     const policy = this.read(json);
     if (this.problem.length > 0) return null;
-    this.kept.set(key, policy, 1 + bytes.byteLength / USUAL_BYTES);
+    this.kept.set(key, policy, weightOf(bytes) + this.besides);
     return policy;
   }
 }

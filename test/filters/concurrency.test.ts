@@ -107,6 +107,46 @@ describe('counts', () => {
   });
 });
 
+test('sources are counted by their IPv4 address, and by /64 of IPv6: a client has a whole one', () => {
+  const [vm] = workers({ rules: [{ match: {}, policy: policyOf([{ name: 'one', value: 1, key: { type: 'SourceIP' } }]) }] }) as [Vm];
+  const outcomes = (...from: readonly string[]): string[] => from.map((address) => ask(vm, { from: address }).outcome);
+  expect(outcomes('[2001:db8:0:1::1]', '[2001:db8:0:1::2]', '[2001:db8:0:1:ffff::]')).toEqual(['continued', 'responded', 'responded']);
+  expect(outcomes('[2001:db8:0:2::1]', '[2001:db8::1]')).toEqual(['continued', 'continued']);
+  expect(outcomes('192.0.2.1', '192.0.2.2', '[::ffff:192.0.2.1]')).toEqual(['continued', 'continued', 'responded']);
+});
+
+test.each(['Header', 'Cookie', 'Claim'] as const)('keys that only differ late are different keys (%s)', (type) => {
+  const [vm] = workers({ rules: [{ match: {}, policy: policyOf([{ name: 'one', value: 1, key: { type, name: 'x-key' } }]) }] }) as [Vm];
+  const long = (end: string): Asker => {
+    const value = `${'k'.repeat(5_000)}${end}`;
+    return type === 'Header' ? { headers: { 'x-key': value } } : type === 'Cookie' ? { headers: { cookie: `x-key=${value}` } } : { claims: { 'x-key': value } };
+  };
+  expect(['alice', 'bob', 'alice'].map((end) => ask(vm, long(end)).outcome)).toEqual(['continued', 'continued', 'responded']);
+});
+
+describe('the verdict for the guard', () => {
+  const verdict = ({ filterState }: Exchange): string | undefined => filterState.get('wasm.gatewright.concurrency');
+
+  test('is the id of the policy whose limits let the request in', () => {
+    const [vm] = workers({ source: 'route' }) as [Vm];
+    const route = metadata(policyOf([{ name: 'one', value: 1 }]), 'id-of-it');
+    const [admitted, refused] = [ask(vm, {}, route), ask(vm, {}, route)];
+    expect([admitted.outcome, verdict(admitted)]).toEqual(['continued', 'id-of-it']);
+    expect([refused.outcome, verdict(refused)]).toEqual(['responded', undefined]);
+  });
+
+  test('is there where no limit is about the request, and where a dry run would refuse', () => {
+    const [vm] = workers({ source: 'route' }) as [Vm];
+    const route = metadata(policyOf([{ name: 'key', value: 1, key: { type: 'Header', name: 'x-key' } }, { name: 'dry', value: 1, dryRun: true }]), 'id-of-it');
+    expect([ask(vm, {}, route), ask(vm, {}, route)].map(verdict)).toEqual(['id-of-it', 'id-of-it']);
+  });
+
+  test('is nowhere where the plugin configuration brings the policy', () => {
+    const [vm] = workers({ rules: [{ match: {}, policy: policyOf([{ name: 'one', value: 1 }]) }] }) as [Vm];
+    expect(verdict(ask(vm))).toBeUndefined();
+  });
+});
+
 describe('the policy', () => {
   test.each<[string, Properties, string]>([
     ['a route without a policy', {}, 'the route carries no policy'],

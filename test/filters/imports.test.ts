@@ -25,7 +25,7 @@ const written: Readonly<Record<string, { readonly imports: readonly string[]; re
       'env.proxy_close_stream', 'env.proxy_define_metric', 'env.proxy_dequeue_shared_queue', 'env.proxy_enqueue_shared_queue', 'env.proxy_get_buffer_bytes',
       'env.proxy_get_current_time_nanoseconds', 'env.proxy_get_header_map_pairs', 'env.proxy_get_header_map_value', 'env.proxy_get_property', 'env.proxy_get_shared_data',
       'env.proxy_increment_metric', 'env.proxy_log', 'env.proxy_register_shared_queue', 'env.proxy_send_local_response',
-      'env.proxy_set_effective_context', 'env.proxy_set_shared_data', 'env.proxy_set_tick_period_milliseconds', 'wasi_snapshot_preview1.clock_time_get',
+      'env.proxy_set_effective_context', 'env.proxy_set_property', 'env.proxy_set_shared_data', 'env.proxy_set_tick_period_milliseconds', 'wasi_snapshot_preview1.clock_time_get',
       'wasi_snapshot_preview1.fd_write', 'wasi_snapshot_preview1.proc_exit', 'wasi_snapshot_preview1.random_get',
     ],
     callbacks: ['proxy_on_configure', 'proxy_on_context_create', 'proxy_on_delete', 'proxy_on_downstream_data', 'proxy_on_memory_allocate', 'proxy_on_new_connection', 'proxy_on_queue_ready', 'proxy_on_request_headers', 'proxy_on_tick', 'proxy_on_vm_start'],
