@@ -8,7 +8,7 @@ import { header, log, property, propertyOver, propertyPath, setEnvoyFilterState,
 import { Json } from "../../proxy-wasm-as/assembly/json";
 import { byteAt, u64At } from "../../proxy-wasm-as/assembly/memory";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
-import { Decisions, Remembered, keyOf } from "./remembered";
+import { Decisions, Question, Remembered, mayBeCanonical } from "./remembered";
 
 export {
   proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure,
@@ -36,7 +36,8 @@ class ResolverRoot extends RootContext {
   readonly decisions: Decisions = new Decisions();
   readonly known: Counter = new Counter("gatewright_resolver_known");
   readonly failed: Counter = new Counter("gatewright_resolver_failed_addresses");
-  private policyRead: ArrayBuffer = NOTHING;
+  private policyRead: ArrayBuffer = NOTHING;                      // read anew each time, mostly into itself
+  private policyId: ArrayBuffer = NOTHING;
 
   onConfigure(configuration: ArrayBuffer): bool {
     const json = new Json();
@@ -52,18 +53,19 @@ class ResolverRoot extends RootContext {
 
   createContext(id: u32): HttpContext { return new ResolverRequest(id, this); }
 
-  /** Id of the policy of the route in hand; empty: it has none. Good until the next call. */
+  /** Id of the policy of the route in hand; empty: it has none. */
   policy(): ArrayBuffer {
     const read = propertyOver(POLICY, this.policyRead);
     if (read == null) return NOTHING;
     this.policyRead = read;
-    return read;
+    if (!same(read, this.policyId)) this.policyId = slice(read, 0);
+    return this.policyId;
   }
 }
 
 class ResolverRequest extends HttpContext {
-  private key: string = "";
-  private policy: ArrayBuffer = NOTHING;
+  /** Null: nothing may be remembered of this host. */
+  private question: Question | null = null;
   private asked: i64 = 0;
   /** What the request was sent by; null: the resolver decides. */
   private used: Remembered | null = null;
@@ -72,54 +74,60 @@ class ResolverRequest extends HttpContext {
 
   onRequestHeaders(endOfStream: bool): Action {
     const policy = this.root.policy(), authority = header(MapType.HttpRequestHeaders, AUTHORITY);
-    this.key = authority == null ? "" : keyOf(authority, policy);
-    const found = this.root.decisions.find(this.key);
-    this.asked = uptime();
-    if (found != null && this.asked < found.until && setEnvoyFilterState(found.state)) {
-      this.used = found;
-      setFilterState(VERDICT, policy);
-      setFilterState(SKIP, YES);
-      this.root.known.increment();
-      return Action.Continue;
+    let told: ArrayBuffer = NOTHING;
+    if (authority != null && policy.byteLength > 0 && mayBeCanonical(authority)) {
+      const question = new Question(authority, policy), found = this.root.decisions.find(question);
+      this.question = question;
+      this.asked = uptime();
+      if (found != null) {
+        if (this.asked < found.until && setEnvoyFilterState(found.state)) {
+          this.used = found;
+          setFilterState(VERDICT, policy);
+          setFilterState(SKIP, YES);
+          this.root.known.increment();
+          return Action.Continue;
+        }
+        if (found.failed) told = found.address;
+        found.failed = false;
+      }
     }
-    this.policy = slice(policy, 0);
     // Every key is written: the first value of a stream stands, so nobody else's can.
     setFilterState(VERDICT, NOTHING);
     setFilterState(SKIP, NOTHING);
-    setFilterState(FAILED, found != null && found.failed ? found.address : NOTHING);
-    if (found != null) found.failed = false;
+    setFilterState(FAILED, told);
     return Action.Continue;
   }
 
   onResponseHeaders(endOfStream: bool): Action {
-    if (this.key.length == 0) return Action.Continue;
-    const used = this.used, failed = this.connectionFailed();
-    if (used != null) {
-      if (failed) this.fail(used.address);
-    } else this.learn(failed);
+    const question = this.question, used = this.used;
+    if (question == null) return Action.Continue;
+    if (used == null) this.learn(question);
+    else if (connectionFailed()) this.fail(question, used.address);
     return Action.Continue;
   }
 
   /** What the resolver decided, if it did, and for this policy. */
-  private learn(failed: bool): void {
-    const verdict = property(BY_POLICY), address = property(ADDRESS);
-    if (verdict == null || address == null || !same(verdict, this.policy)) return;
-    if (failed) return this.fail(address);
-    const validFor = property(VALID_FOR);
-    if (validFor != null) this.root.decisions.keep(this.key, address, milliseconds(validFor), this.asked);
+  private learn(question: Question): void {
+    const verdict = property(BY_POLICY);
+    if (verdict == null || !same(verdict, question.policy)) return;
+    const address = property(ADDRESS), validFor = property(VALID_FOR);
+    if (address == null) return;
+    if (connectionFailed()) this.fail(question, address);
+    else if (validFor != null) this.root.decisions.keep(question, address, milliseconds(validFor), this.asked);
   }
 
-  private fail(address: ArrayBuffer): void {
-    this.root.decisions.fail(this.key, address);
+  private fail(question: Question, address: ArrayBuffer): void {
+    this.root.decisions.fail(question, address);
     this.root.failed.increment();
   }
+}
 
-  private connectionFailed(): bool {
-    const status = header(MapType.HttpResponseHeaders, STATUS);
-    if (status == null || !same(status, UNAVAILABLE)) return false;
-    const flags = property(FLAGS);
-    return flags != null && (u64At(flags, 0) & CONNECTION_FAILED) != 0;
-  }
+/** Whether the answer is Envoy's own, to a connection that did not come about. */
+function connectionFailed(): bool {
+  const status = header(MapType.HttpResponseHeaders, STATUS);
+  if (status == null || !same(status, UNAVAILABLE)) return false;
+  const flags = property(FLAGS);
+  return flags != null && (u64At(flags, 0) & CONNECTION_FAILED) != 0;
 }
 
 /** Of decimal digits, and nothing else, what they say; otherwise 0. */
