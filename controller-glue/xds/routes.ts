@@ -49,7 +49,7 @@ export function routeJson(route: IrRoute): RouteJson {
 function perFilter({ action, jwt, fault, faultAfter, concurrency, resolver }: IrRoute): NonNullable<RouteJson['typedPerFilterConfig']> {
   // Envoy gives a direct_response the details `direct_response` and no other: on a closed route the jwt filter answers before it, with the reason of the metadata.
   const closed = action.kind === 'respond' && action.status === 500;
-  const verdicts = verdictsOf(jwt, resolver);
+  const verdicts = verdictsOf(jwt, concurrency, resolver);
   return {
     ...(fault === undefined ? {} : { [FAULT]: switchedOn }),
     ...(jwt === undefined && !closed ? {} : { [JWT]: switchedOn }),
@@ -149,9 +149,10 @@ function asked(processor: string, policy: string): ExtProcPerRouteJson {
 /** A step that lets a request pass leaves the id of the policy that it judged by. */
 interface Verdict { readonly step: string; readonly principal: PrincipalJson }
 
-function verdictsOf(jwt: IrJwt | undefined, resolver: IrRoute['resolver']): Verdict[] {
+function verdictsOf(jwt: IrRoute['jwt'], concurrency: IrRoute['concurrency'], resolver: IrRoute['resolver']): Verdict[] {
   return [
     ...(jwt === undefined ? [] : [{ step: 'jwt', principal: { filterState: { key: `wasm.${JWT}`, stringMatch: { exact: jwt.id } } } }]),
+    ...(concurrency === undefined ? [] : [{ step: 'concurrency', principal: { filterState: { key: `wasm.${CONCURRENCY}`, stringMatch: { exact: concurrency.id } } } }]),
     ...(resolver === undefined ? [] : [{ step: 'resolver', principal: { orIds: { ids: [
       { sourcedMetadata: { metadataMatcher: { filter: RESOLVER, path: [{ key: 'verdict' }], value: { stringMatch: { exact: resolver.id } } }, metadataSource: 'DYNAMIC' as const } },
       // It was skipped: what it said before is remembered under this policy.
