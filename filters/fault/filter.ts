@@ -3,7 +3,7 @@ import { Action, BodyAction, LogLevel } from "../../proxy-wasm-as/assembly/abi";
 import { text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
-import { enterContext, log, now, resetRequest, respond, resumeRequest, resumeResponse } from "../../proxy-wasm-as/assembly/host";
+import { enterContext, log, now, resetRequest, respond, resumeRequest, resumeResponse, uptimeNanoseconds } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
 import { SharedCounts } from "../../proxy-wasm-as/assembly/shared-counts";
@@ -27,6 +27,9 @@ export {
 
 /** Ids whose policies could not be read, before the log tells of them again. */
 const MAX_REPORTED = 256;
+
+/** Milliseconds. Nobody waits longer, and nanoseconds of much more do not fit 64 bits. */
+const A_HUNDRED_YEARS: i64 = 3_153_600_000_000;
 
 const ABORTED = utf8("fault_filter_abort");
 /** As Envoy's router says it of a route's timeout. */
@@ -133,7 +136,7 @@ class FaultRequest extends HttpContext {
   private held: Held = Held.Nothing;
   private wait: Wait | null = null;
   private throttle: Throttle | null = null;
-  /** Until when the answer must have begun, a delay included. */
+  /** Until when the answer must have begun, a delay included. All times here are nanoseconds of uptime: nobody waits longer when the clock is set. */
   private deadline: i64 = NEVER;
   /** The next of the root's list, while this one is idle. */
   behind: FaultRequest | null = null;
@@ -160,21 +163,23 @@ class FaultRequest extends HttpContext {
     }
     this.plan = plan;
     if (plan.kibibytes > 0) root.counters.injected(Injected.RateLimits);
-    const time = plan.delay > 0 || plan.responseDelay > 0 ? now() : 0;
-    if (time > 0 && policy.timeout > 0) this.deadline = time + policy.timeout;
+    const time = plan.delay > 0 || plan.responseDelay > 0 ? uptimeNanoseconds() : 0;
+    if (time > 0 && policy.timeout > 0) this.deadline = later(time, policy.timeout);
     if (plan.delay == 0) return this.abort(plan) ? Action.StopIteration : Action.Continue;
     root.counters.injected(Injected.Delays);
-    this.hold(Held.Request, time + plan.delay);
+    this.hold(Held.Request, later(time, plan.delay));
     return Action.StopIteration;
   }
 
   onResponseHeaders(endOfStream: bool): Action {
+    // An answer to a request that is held here is none of the backend's: a timeout of the host's, say.
+    if (this.held == Held.Request) this.plan = null;
     const plan = this.plan;
     if (plan == null) return Action.Continue;
     this.cancel();
     if (plan.responseDelay == 0) return this.passResponse(plan) ? Action.Continue : Action.StopIteration;
     this.root.counters.injected(Injected.ResponseDelays);
-    this.hold(Held.ResponseHeaders, now() + plan.responseDelay);
+    this.hold(Held.ResponseHeaders, later(uptimeNanoseconds(), plan.responseDelay));
     return Action.StopIteration;
   }
 
@@ -182,7 +187,7 @@ class FaultRequest extends HttpContext {
     const throttle = this.throttle;
     if (throttle == null) return BodyAction.Continue;
     const due = throttle.due(size);
-    if (this.held == Held.Nothing && due <= now()) return BodyAction.Continue;
+    if (this.held == Held.Nothing && due <= uptimeNanoseconds()) return BodyAction.Continue;
     this.hold(Held.ResponseBody, due);
     return BodyAction.StopAndWatermark;
   }
@@ -208,14 +213,14 @@ class FaultRequest extends HttpContext {
     const held = this.held, plan = this.plan;
     this.held = Held.Nothing;
     if (plan == null || !enterContext(this.id)) return;
-    if (held != Held.ResponseBody && this.deadline <= now()) {
+    if (held != Held.ResponseBody && this.deadline <= uptimeNanoseconds()) {
       this.plan = null;                                        // as in abort()
       respond(504, TIMED_OUT, TIMEOUT_BODY, []);
     } else if (held == Held.Request) {
       if (this.abort(plan)) return;
       if (this.deadline != NEVER) this.watch(this.deadline);
       resumeRequest();
-    } else if (held == Held.ResponseBody || this.passResponse(plan)) resumeResponse();
+    } else if (held == Held.ResponseBody || (held == Held.ResponseHeaders && this.passResponse(plan))) resumeResponse();
   }
 
   private hold(what: Held, due: i64): void {
@@ -229,7 +234,7 @@ class FaultRequest extends HttpContext {
       wait = new Wait(this);
       this.wait = wait;
     }
-    this.root.timers.set(wait, due);
+    this.root.timers.at(wait, due);
   }
 
   private cancel(): void {
@@ -257,9 +262,11 @@ class FaultRequest extends HttpContext {
         return false;
       }
     }
-    if (plan.kibibytes > 0) this.throttle = new Throttle(plan.kibibytes, now());
+    if (plan.kibibytes > 0) this.throttle = new Throttle(plan.kibibytes, uptimeNanoseconds());
     return true;
   }
 }
+
+function later(time: i64, milliseconds: i64): i64 { return time + min(milliseconds, A_HUNDRED_YEARS) * 1_000_000; }
 
 registerRoot((id: u32): RootContext => new FaultRoot(id));

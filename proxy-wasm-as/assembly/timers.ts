@@ -25,9 +25,12 @@ export class Timers {
   get size(): i32 { return this.heap.length; }
 
   /** Calls timer.onDue() at `due` (milliseconds since the epoch, by the clock as it is now), and no sooner; one that waits already is moved. */
-  set(timer: Timer, due: i64): void {
+  set(timer: Timer, due: i64): void { this.at(timer, due * 1_000_000 - nowNanoseconds() + uptimeNanoseconds()); }
+
+  /** The same, `due` in nanoseconds of uptime. */
+  at(timer: Timer, due: i64): void {
     if (timer.place >= 0) this.take(timer.place);
-    timer.due = due * 1_000_000 - nowNanoseconds() + uptimeNanoseconds();
+    timer.due = due;
     timer.place = this.heap.length;
     this.heap.push(timer);
     this.up(timer.place);

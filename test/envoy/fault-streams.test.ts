@@ -20,6 +20,7 @@ const policies: Readonly<Record<string, FaultPolicyInput>> = {
   snail: { faults: [{ responseRateLimit: { limitKbps: 1 } }] },
   brisk: { faults: [{ responseRateLimit: { limitKbps: 1_024 } }] },
   replaced: { faults: [{ response: { replace: { httpStatus: 418, body: 'teapot' } } }] },
+  timed: { faults: [{ delay: { fixedDelay: '59s' }, response: { delay: { fixedDelay: '59s' }, replace: { httpStatus: 418 } } }] },
   late: { faults: [{ response: { delay: { fixedDelay: '100ms' } } }] },
 };
 
@@ -50,7 +51,8 @@ beforeAll(async () => {
     static_resources: {
       listeners: [{
         ...listener('ours', [wasmFilter(WASM, { rules })], [
-          { match: { prefix: '/replaced/nowhere' }, route: { cluster: 'nowhere' } }, { match: { prefix: '/' }, route: { cluster: 'upstream', timeout: '0s' } },
+          { match: { prefix: '/replaced/nowhere' }, route: { cluster: 'nowhere' } },
+          { match: { prefix: '/timed' }, route: { cluster: 'upstream', max_stream_duration: { max_stream_duration: '0.2s' } } }, { match: { prefix: '/' }, route: { cluster: 'upstream', timeout: '0s' } },
         ]),
         per_connection_buffer_limit_bytes: BUFFER,
       }],
@@ -179,6 +181,11 @@ test('replaces answers with trailers, and those that Envoy gives itself', async 
   const client = session();
   expect(await ask(client, '/replaced')).toMatchObject({ status: 418, body: 'teapot', trailers: {} });
   expect(await ask(client, '/replaced/nowhere')).toMatchObject({ status: 418, body: 'teapot' });
+});
+
+test('a timeout of the host in the delay is not taken for an answer of the backend', async () => {
+  expect(await ask(session(), '/timed')).toMatchObject({ status: 504 });
+  await until(async () => await active() === 0);
 });
 
 test('a delayed answer keeps its trailers', async () => {

@@ -120,6 +120,14 @@ describe('distributions', () => {
     expect(delays(load({ delay: { fixedDelay: '2m', max: '1s' } }), 1)).toEqual([120_000]);
   });
 
+  test('a delay beyond all time neither passes at once nor stops the VM', () => {
+    const vm = load({ delay: { fixedDelay: '99999h99999h99999h99999h', jitter: '99999h' } });
+    const exchange = vm.request();
+    vm.clock.advance(1e9);
+    expect(exchange.outcome).toBe('held');
+    expect(vm.dead).toBe(false);
+  });
+
   test('quantiles that do not reach 0 and 1 end at their points', () => {
     const found = delays(load({ delay: { quantiles: [{ quantile: 0.25, delay: '1s' }, { quantile: 0.75, delay: '2s' }] } }), 10_000);
     const [low, high] = [found.filter((x) => x === 1_000).length, found.filter((x) => x === 2_000).length];
