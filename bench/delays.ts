@@ -1,13 +1,12 @@
 // How exact a delay of 2 s is with 1,000 requests waiting: ours and Envoy's own filter, from sending a request to its answer.
 import { contentId } from '../controller-glue/content-id.ts';
 import type { IrRoute } from '../controller-glue/ir.ts';
-import { routeJson } from '../controller-glue/xds/routes.ts';
 import { canonicalJson } from '../policy/canonical-json.ts';
 import { FaultPolicy } from '../policy/fault.ts';
 import { ask } from '../test/envoy/answer.ts';
 import { EnvoyProcess } from '../test/envoy/envoy-process.ts';
 import { plain, wasm } from './filters.ts';
-import { any, listener } from './rounds.ts';
+import { any, carrying, listener } from './rounds.ts';
 import type { Json } from './rounds.ts';
 import { quantile } from './statistics.ts';
 
@@ -18,7 +17,7 @@ const native: Json = { name: 'fault', typedConfig: any('envoy.extensions.filters
 function ours(): Json {
   const policy = FaultPolicy.parse({ faults: [{ delay: { fixedDelay: '2s' } }] });
   const route: IrRoute = { name: 'ours', owners: [], match: { path: { kind: 'prefix', value: '/' }, headers: [], query: [] }, action: { kind: 'forward', shares: [] }, fault: { id: contentId(canonicalJson(policy)), policy } };
-  return listener([wasm('gatewright.fault', 'fault', { source: 'route', stage: 'BeforeAuthorization' })], routeJson(route) as Json);
+  return carrying([wasm('gatewright.fault', 'fault', { source: 'route', stage: 'BeforeAuthorization' })], route);
 }
 
 /** Requests that come one a millisecond, so that no answer waits for the client. */

@@ -1,13 +1,12 @@
 // What JWT authentication with claim authorization costs: Envoy's own jwt_authn + rbac, the same with its token cache, and ours.
 import { contentId } from '../controller-glue/content-id.ts';
 import type { IrRoute } from '../controller-glue/ir.ts';
-import { routeJson } from '../controller-glue/xds/routes.ts';
 import { canonicalJson } from '../policy/canonical-json.ts';
 import type { JwtPolicy } from '../policy/jwt.ts';
 import { jwks, keys, nowSeconds, token } from '../test/cases/tokens.ts';
 import { ask } from '../test/envoy/answer.ts';
 import { guard, plain, wasm } from './filters.ts';
-import { any, cpuRounds, listener } from './rounds.ts';
+import { any, carrying, cpuRounds, listener } from './rounds.ts';
 import type { Json, Scenario } from './rounds.ts';
 
 const ISSUER = 'https://iss.example';
@@ -34,7 +33,7 @@ const nativeRbac: Json = {
 };
 function ours(tokenCache: boolean): Json {
   const route: IrRoute = { name: 'ours', owners: [], match: { path: { kind: 'prefix', value: '/' }, headers: [], query: [] }, action: { kind: 'forward', shares: [] }, jwt: { id: contentId(canonicalJson(policy)), policy } };
-  return listener([wasm('gatewright.jwt', 'jwt', { source: 'route', tokenCache }), guard], routeJson(route) as Json);
+  return carrying([wasm('gatewright.jwt', 'jwt', { source: 'route', tokenCache }), guard], route);
 }
 
 function scenario(one: Json, key: (typeof keys)[keyof typeof keys], peer?: string): Scenario {

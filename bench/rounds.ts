@@ -4,7 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { IrRoute } from '../controller-glue/ir.ts';
 import { listenerJson } from '../controller-glue/xds/listeners.ts';
+import { routeJson, virtualHostJson } from '../controller-glue/xds/routes.ts';
 import { EnvoyProcess } from '../test/envoy/envoy-process.ts';
 import { median, spread } from './statistics.ts';
 
@@ -31,17 +33,22 @@ export interface Load {
   readonly refusals?: boolean;
 }
 
-/** The listener of the product, with these filters and this route in place instead of by xDS. The route answers by itself. */
-export function listener(filters: readonly Json[], route: Json, networkFilters: readonly Json[] = []): Json {
+/** The listener of the product, with these filters and this route in place instead of by xDS. The route answers by itself. `host`: what its virtual host carries. */
+export function listener(filters: readonly Json[], route: Json, networkFilters: readonly Json[] = [], host: Json = {}): Json {
   const json = listenerJson({ name: 'bench', port: 0, serves: [], bufferLimitBytes: 32_768, chains: [{ name: 'bench', serverNames: [], certificates: [], limits: [], http: {}, routeTable: 'bench' }] }, '127.0.0.1') as Json;
   const [chain] = json['filterChains'] as [{ filters: Json[] }];
   const hcm = chain.filters.find(({ name }) => name === 'envoy.filters.network.http_connection_manager') as Json;
   const manager = hcm['typedConfig'] as Json;
   delete manager['rds'];
-  manager['routeConfig'] = { name: 'bench', virtualHosts: [{ name: 'all', domains: ['*'], routes: [{ ...route, route: undefined, directResponse: { status: 200, body: { inlineString: 'ok' } } }] }] };
+  manager['routeConfig'] = { name: 'bench', virtualHosts: [{ ...host, name: 'all', domains: ['*'], routes: [{ ...route, route: undefined, directResponse: { status: 200, body: { inlineString: 'ok' } } }] }] };
   manager['httpFilters'] = [...filters, ...(manager['httpFilters'] as Json[]).filter(({ name }) => name === 'envoy.filters.http.router')];
   chain.filters = [...networkFilters, hcm];
   return json;
+}
+
+/** The same, with a route as the controller makes it and its policies beside it. */
+export function carrying(filters: readonly Json[], route: IrRoute): Json {
+  return listener(filters, routeJson(route) as Json, [], virtualHostJson({ name: 'all', domains: ['*'], keySets: {}, routes: [route] }) as Json);
 }
 
 /** CPU time of a process and all its threads, in µs. */

@@ -1,19 +1,25 @@
-// A route table's bytes, put together from those of its routes: a change of one route among a thousand encodes one.
+// A route table's bytes, put together from those of its routes and of the policies they refer to: a change of one among a thousand encodes one.
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { StructSchema } from '@bufbuild/protobuf/wkt';
+import { MetadataSchema } from '../../proto/envoy/config/core/v3/base_pb.js';
 import { RouteConfigurationSchema } from '../../proto/envoy/config/route/v3/route_pb.js';
 import { RouteSchema, VirtualHostSchema } from '../../proto/envoy/config/route/v3/route_components_pb.js';
 import type { IrRoute, IrRouteTable, IrVirtualHost } from '../ir.ts';
 import { encode } from './encode.ts';
-import { routeJson, routeTableHead, virtualHostHead } from './routes.ts';
+import { METADATA, routeJson, routeTableHead, virtualHostHead, virtualHostLeaves } from './routes.ts';
 
-/** Bytes of routes by content. Keeps what the last two builds used, so it is as large as the configuration and no larger. */
+/** Bytes of routes by content, and of the leaves of virtual hosts by name. Keeps what the last two builds used, so it is as large as the configuration and no larger. */
 export class RouteCache {
   #now = new Map<string, Uint8Array>();
   #before = new Map<string, Uint8Array>();
 
-  bytes(route: IrRoute): Uint8Array {
-    const key = contentKey(route);
-    const known = this.#now.get(key) ?? this.#before.get(key) ?? encode(RouteSchema.typeName, routeJson(route));
+  bytes(route: IrRoute): Uint8Array { return this.#kept(contentKey(route), () => encode(RouteSchema.typeName, routeJson(route))); }
+
+  /** A google.protobuf.Struct of this leaf alone. */
+  leaf(name: string, text: () => string): Uint8Array { return this.#kept(name, () => encode(StructSchema.typeName, { [name]: text() })); }
+
+  #kept(key: string, make: () => Uint8Array): Uint8Array {
+    const known = this.#now.get(key) ?? this.#before.get(key) ?? make();
     this.#now.set(key, known);
     return known;
   }
@@ -34,7 +40,18 @@ export function encodeRouteTable(table: IrRouteTable, cache: RouteCache): Uint8A
 }
 
 function encodeHost(host: IrVirtualHost, cache: RouteCache): Uint8Array {
-  return followedBy(encode(VirtualHostSchema.typeName, virtualHostHead(host)), VirtualHostSchema.field.routes.number, host.routes.map((route) => cache.bytes(route)));
+  const leaves = [...virtualHostLeaves(host)].map(([name, text]) => cache.leaf(name, text));
+  const head = encode(VirtualHostSchema.typeName, virtualHostHead(host));
+  const carrying = leaves.length === 0 ? head : followedBy(head, VirtualHostSchema.field.metadata.number, [metadata(leaves)]);
+  return followedBy(carrying, VirtualHostSchema.field.routes.number, host.routes.map((route) => cache.bytes(route)));
+}
+
+/** Structs one after the other are one with the fields of all. An entry of a map has its key as field 1 and its value as field 2. */
+function metadata(structs: readonly Uint8Array[]): Uint8Array {
+  const struct = new BinaryWriter();
+  for (const each of structs) struct.raw(each);
+  const entry = new BinaryWriter().tag(1, WireType.LengthDelimited).string(METADATA).tag(2, WireType.LengthDelimited).bytes(struct.finish());
+  return new BinaryWriter().tag(MetadataSchema.field.filterMetadata.number, WireType.LengthDelimited).bytes(entry.finish()).finish();
 }
 
 function followedBy(head: Uint8Array, field: number, messages: readonly Uint8Array[]): Uint8Array {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createRegistry, fromJson, toBinary } from '@bufbuild/protobuf';
 import type { JsonValue } from '@bufbuild/protobuf';
-import { StringValueSchema } from '@bufbuild/protobuf/wkt';
+import { StringValueSchema, StructSchema } from '@bufbuild/protobuf/wkt';
 import { ClusterSchema } from '../../proto/envoy/config/cluster/v3/cluster_pb.js';
 import { TypedExtensionConfigSchema } from '../../proto/envoy/config/core/v3/extension_pb.js';
 import { ClusterLoadAssignmentSchema } from '../../proto/envoy/config/endpoint/v3/endpoint_pb.js';
@@ -26,7 +26,7 @@ import { HttpProtocolOptionsSchema } from '../../proto/envoy/extensions/upstream
 
 /** Every message that we encode or put into an Any, and no other: the whole of Envoy's API would cost 25 MiB more. */
 const registry = createRegistry(
-  StringValueSchema,
+  StringValueSchema, StructSchema,
   ClusterSchema, TypedExtensionConfigSchema, ClusterLoadAssignmentSchema, ListenerSchema, RouteConfigurationSchema, FilterConfigSchema,
   RouteSchema, VirtualHostSchema, ExtensionWithMatcherSchema, FilterStateInputSchema, SkipFilterSchema, ExtProcPerRouteSchema, ExternalProcessorSchema, RBACPerRouteSchema, RBACSchema, RouterSchema, WasmSchema, TlsInspectorSchema, HttpConnectionManagerSchema,
   SetFilterStateSchema, NetworkWasmSchema, SecretSchema, DownstreamTlsContextSchema, UpstreamTlsContextSchema, HttpProtocolOptionsSchema,

@@ -10,27 +10,44 @@ import type { IrAction, IrJwt, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueM
 import { any } from './any.ts';
 import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT, RESOLVED, RESOLVER } from './extensions.ts';
 
-/** The namespace of our metadata; filters/jwt/policies.ts reads its string leaves. */
-const METADATA = 'gatewright';
+/** The namespace of our metadata, whose string leaves the filters read (proxy-wasm-as/assembly/route-policies.ts). */
+export const METADATA = 'gatewright';
 
 /** Turns on a filter that is disabled in the chain. */
 const switchedOn = any('envoy.config.route.v3.FilterConfig', { config: {} });
 
-/** Everything but the routes, which encode-routes.ts encodes one by one. */
+/** Everything but the virtual hosts, which encode-routes.ts puts together from parts that it keeps. */
 export function routeTableHead({ name }: IrRouteTable): RouteConfigurationJson {
   // `Host: www.example.com:8080` is www.example.com, as with EG; the backend still gets what the client sent.
   // The clusters of broken shares do not exist (see destination).
   return { name, ignorePortInHostMatching: true, validateClusters: false };
 }
 
-export function virtualHostHead({ name, domains, keySets }: IrVirtualHost): VirtualHostJson {
-  const leaves = Object.fromEntries(Object.entries(keySets).map(([id, json]) => [`keyset.${id}`, json]));
-  return { name, domains: [...domains], ...(Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } }) };
+/** Without its leaves and its routes. */
+export function virtualHostHead({ name, domains }: IrVirtualHost): VirtualHostJson { return { name, domains: [...domains] }; }
+
+/**
+ * What the routes of a virtual host refer to by id, once each however many refer to it: `<kind>_policy.<id>` and `keyset.<id>`. The same name always means the
+ * same text, which is made only where it is not known.
+ */
+export function virtualHostLeaves({ keySets, routes }: IrVirtualHost): Map<string, () => string> {
+  const leaves = new Map(Object.entries(keySets).map(([id, json]) => [`keyset.${id}`, () => json]));
+  for (const { jwt, fault, faultAfter, concurrency } of routes) {
+    for (const [kind, carried] of Object.entries({ jwt, fault, fault_after: faultAfter, concurrency })) {
+      if (carried !== undefined) leaves.set(`${kind}_policy.${carried.id}`, () => canonicalJson(carried.policy));
+    }
+  }
+  return leaves;
+}
+
+export function virtualHostJson(host: IrVirtualHost): VirtualHostJson {
+  const leaves = Object.fromEntries([...virtualHostLeaves(host)].map(([name, text]) => [name, text()]));
+  return { ...virtualHostHead(host), ...(Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } }), routes: host.routes.map(routeJson) };
 }
 
 /** A whole table, for printing. */
 export function routeTableJson(table: IrRouteTable): RouteConfigurationJson {
-  return { ...routeTableHead(table), virtualHosts: table.virtualHosts.map((host) => ({ ...virtualHostHead(host), routes: host.routes.map(routeJson) })) };
+  return { ...routeTableHead(table), virtualHosts: table.virtualHosts.map(virtualHostJson) };
 }
 
 export function routeJson(route: IrRoute): RouteJson {
@@ -39,7 +56,7 @@ export function routeJson(route: IrRoute): RouteJson {
   return {
     name,
     match: matchJson(match),
-    ...actionJson(action, delays(route)),
+    ...actionJson(action),
     ...metadata(route),
     ...(Object.keys(filters).length === 0 ? {} : { typedPerFilterConfig: filters }),
     ...(jwt === undefined ? {} : claimHeaders(jwt)),
@@ -67,22 +84,10 @@ function metadata({ action, jwt, fault, faultAfter, concurrency, resolver }: IrR
     ...(action.kind === 'respond' ? { reason: action.reason } : {}),
     // Of some of its requests only: details `cluster_not_found` says which.
     ...(failing === undefined ? {} : { broken_share: failing.reason }),
-    ...carried('jwt', jwt), ...carried('fault', fault), ...carried('fault_after', faultAfter), ...carried('concurrency', concurrency),
-    // What it says the service knows.
-    ...(resolver === undefined ? {} : { resolver: resolver.id }),
+    // What the policies say the virtual host carries; the resolver's the service knows.
+    ...Object.fromEntries(Object.entries({ jwt, fault, fault_after: faultAfter, concurrency, resolver }).flatMap(([kind, policy]) => (policy === undefined ? [] : [[kind, policy.id]]))),
   };
   return Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } };
-}
-
-/** A policy in metadata: filters keep what they have compiled by its id, and read the rest only when they do not know it. */
-function carried(key: string, policy: { readonly id: string; readonly policy: object } | undefined): Record<string, string> {
-  return policy === undefined ? {} : { [key]: policy.id, [`${key}_policy`]: canonicalJson(policy.policy) };
-}
-
-/** Does a fault hold this route's requests or answers up? What is only counted, or turned down to 0 %, does not. */
-function delays({ fault, faultAfter }: IrRoute): boolean {
-  const happens = (delay: { readonly percentage: number } | undefined): boolean => delay !== undefined && delay.percentage > 0;
-  return [fault, faultAfter].some((each) => each?.policy.faults.some(({ dryRun, delay, response }) => !dryRun && (happens(delay) || happens(response?.delay))) === true);
 }
 
 function matchJson({ path, method, headers, query }: IrMatch): RouteMatchJson {
@@ -105,17 +110,9 @@ function pathJson({ kind, value }: IrMatch['path']): RouteMatchJson {
 
 function stringMatch({ kind, value }: IrValueMatch): StringMatcherJson { return kind === 'exact' ? { exact: value } : { safeRegex: { regex: value } }; }
 
-function actionJson(action: IrAction, delayed: boolean): Pick<RouteJson, 'route' | 'directResponse'> {
+function actionJson(action: IrAction): Pick<RouteJson, 'route' | 'directResponse'> {
   if (action.kind === 'respond') return { directResponse: { status: action.status } };
-  return { route: { ...destination(action.shares), ...(action.timeoutMs === undefined ? {} : timeouts(action.timeoutMs, delayed ? action.maxStreamMs ?? Infinity : undefined)) } };
-}
-
-/**
- * The route's timeout starts in the router, after every filter. To cover a delay that a filter makes, the time of the whole stream is limited too: to no
- * more than `longest`, since this takes the place of the listener's limit (measured). Undefined: nothing is delayed.
- */
-function timeouts(milliseconds: number, longest: number | undefined): RouteActionJson {
-  return { timeout: seconds(milliseconds), ...(longest !== undefined && milliseconds > 0 ? { maxStreamDuration: { maxStreamDuration: seconds(Math.min(milliseconds, longest)) } } : {}) };
+  return { route: { ...destination(action.shares), ...(action.timeoutMs === undefined ? {} : { timeout: seconds(action.timeoutMs) }) } };
 }
 
 /** What cannot be used goes to a cluster that does not exist, named after the reason: Envoy answers 500 for exactly its share. */

@@ -1,4 +1,4 @@
-// Policies that routes carry in their metadata: there is no per-route configuration for wasm. Each is read once an id.
+// Policies of routes: there is no per-route configuration for wasm, so metadata carries them. Each is read once an id.
 import { same, slice, text } from "./bytes";
 import { MAX_CONFIGURATION_BYTES } from "./config-reader";
 import { Generations } from "./generations";
@@ -16,13 +16,12 @@ export function weightOf(document: ArrayBuffer): i32 { return 1 + document.byteL
 const NOTHING = new ArrayBuffer(0);
 
 /**
- * Reads filter_metadata.gatewright of the route: `<kind>` is the policy's id, `<kind>_policy` the policy in JSON. The id says the content
- * (a hash), so a policy that changes has another, and one that was read stays read.
+ * Reads filter_metadata.gatewright: of the route `<kind>`, the policy's id, and of its virtual host `<kind>_policy.<id>`, the policy in JSON, which all
+ * routes of the host share. The id says the content (a hash), so a policy that changes has another, and one that was read stays read.
  */
 export abstract class RoutePolicies<T> {
   private kept: Generations<T> = new Generations<T>(MAX_KEPT);
   private idPath: ArrayBuffer;
-  private policyPath: ArrayBuffer;
   private idRead: ArrayBuffer = NOTHING;                          // read anew each time, mostly into itself
   private lastId: ArrayBuffer = NOTHING;
   private last: T | null = null;
@@ -33,9 +32,8 @@ export abstract class RoutePolicies<T> {
   /** What read() took in besides the document: what that counts as. */
   protected besides: i32 = 0;
 
-  constructor(kind: string) {
+  constructor(private kind: string) {
     this.idPath = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", kind]);
-    this.policyPath = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", kind + "_policy"]);
   }
 
   /** The policy in a document; what is wrong with it goes to `problem`. */
@@ -66,9 +64,9 @@ export abstract class RoutePolicies<T> {
   }
 
   private load(key: string): T | null {
-    const bytes = property(this.policyPath);
+    const bytes = property(propertyPath(["xds", "virtual_host_metadata", "filter_metadata", "gatewright", this.kind + "_policy." + key]));
     if (bytes == null || bytes.byteLength > MAX_CONFIGURATION_BYTES) {
-      this.problem = bytes == null ? "the route carries an id without a policy" : "the policy is too large";
+      this.problem = bytes == null ? "the virtual host carries no policy of the route's id" : "the policy is too large";
       return null;
     }
     const json = new Json();

@@ -1,6 +1,7 @@
 // Limits on requests in flight in a real Envoy with four workers: the table, by the plugin configuration; a policy from a route's metadata; a storm.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { carried } from '../cases/carried.ts';
 import { type ConcurrencyCase, type Limits, cases } from '../cases/concurrency.ts';
 import { type Json, http, listener, pluginConfig, type } from './connection-limit-bootstrap.ts';
 import { EnvoyProcess } from './envoy-process.ts';
@@ -23,7 +24,8 @@ const claims: Json = {
   },
 };
 const toUpstream = (match: Json, more: Json = {}): Json => ({ match, route: { cluster: 'upstream', timeout: '0s' }, ...more });
-const carried = (id: string, policy: string): Json => ({ metadata: { filter_metadata: { gatewright: { concurrency: id, concurrency_policy: policy } } } });
+const ofRoute = (concurrency: string): Json => ({ metadata: carried({ concurrency }).route_metadata });
+const ofHost = carried({ 'concurrency_policy.a': JSON.stringify(STORM), 'concurrency_policy.b': '{"name":"x"}' }).route_metadata;
 
 let envoy: EnvoyProcess, upstream: HoldingUpstream, rules: string, routes: string;
 beforeAll(async () => {
@@ -33,8 +35,8 @@ beforeAll(async () => {
       listeners: [
         listener('rules', [http([claims, concurrency({ rules: numbered.map(({ path, policy, limits }) => ({ match: { prefix: path }, policy: policyOf(policy, limits) })) })], [toUpstream({ prefix: '/' })])]),
         listener('routes', [http([concurrency({ source: 'route' })], [
-          toUpstream({ path_separated_prefix: '/storm' }, carried('a', JSON.stringify(STORM))), toUpstream({ path_separated_prefix: '/broken' }, carried('b', '{"name":"x"}')), toUpstream({ prefix: '/' }),
-        ])]),
+          toUpstream({ path_separated_prefix: '/storm' }, ofRoute('a')), toUpstream({ path_separated_prefix: '/broken' }, ofRoute('b')), toUpstream({ prefix: '/' }),
+        ], ofHost)]),
       ],
       clusters: [{
         name: 'upstream', type: 'STATIC', connect_timeout: '5s',

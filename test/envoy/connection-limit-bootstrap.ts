@@ -56,12 +56,12 @@ export function listener(name: string, filters: readonly Json[], { tls = false, 
 }
 
 /** An HTTP connection manager that runs these filters and this route configuration. */
-export function http(filters: readonly Json[], routes: readonly Json[]): Json {
+export function http(filters: readonly Json[], routes: readonly Json[], ofHost: Json = {}): Json {
   return {
     name: 'hcm',
     typed_config: {
       ...type('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'), stat_prefix: 'http',
-      route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes }] },
+      route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], metadata: ofHost, routes }] },
       http_filters: [...filters, { name: 'router', typed_config: type('envoy.extensions.filters.http.router.v3.Router') }],
     },
   };

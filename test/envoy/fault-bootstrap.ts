@@ -2,6 +2,7 @@
 // metadata, as the controller writes them, and `native` with Envoy's own fault filter. Every policy sits under /<name>.
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import { parseDuration } from '../../policy/duration.ts';
+import { carried } from '../cases/carried.ts';
 import { type FaultPolicyInput, type HeaderMatch, policies } from '../cases/fault.ts';
 
 type Json = Record<string, unknown>;
@@ -11,8 +12,9 @@ const specs = Object.entries(policies) as [string, FaultPolicyInput][];
 /** The plugin configuration that holds every policy of the table, by path. */
 export const pluginConfiguration = { rules: specs.map(([name, policy]) => ({ match: { prefix: `/${name}` }, policy })) };
 
-/** Route metadata as the controller writes it. */
-export const routeMetadata = (name: string, policy: FaultPolicyInput): Json => ({ filter_metadata: { gatewright: { fault: `id-${name}`, fault_policy: canonicalJson(policy) } } });
+/** Metadata of a route and its virtual host. */
+export const metadata = (name: string, policy: FaultPolicyInput): ReturnType<typeof carried> => carried({ fault: `id-${name}`, fault_policy: canonicalJson(policy) });
+const ofHost: Json = { filter_metadata: { gatewright: Object.fromEntries(specs.flatMap(([name, policy]) => Object.entries(metadata(name, policy).virtual_host_metadata.filter_metadata.gatewright))) } };
 
 const percent = (percentage = 100): Json => ({ numerator: Math.floor(percentage * 10_000 + 1e-6), denominator: 'MILLION' });
 /** What requests decide is a share of HUNDRED there: the header's number is a numerator. */
@@ -53,7 +55,7 @@ function native(policy: FaultPolicyInput): Json | null {
 /** Names of policies that Envoy's own filter has too. */
 export const nativeToo: ReadonlySet<string> = new Set(specs.flatMap(([name, policy]) => native(policy) === null ? [] : [name]));
 
-export function listener(name: string, filters: Json[], routes: Json[]): Json {
+export function listener(name: string, filters: Json[], routes: Json[], ofHost: Json = {}): Json {
   return {
     name, address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
     filter_chains: [{
@@ -61,7 +63,7 @@ export function listener(name: string, filters: Json[], routes: Json[]): Json {
         name: 'hcm',
         typed_config: {
           ...type('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'), stat_prefix: name, max_request_headers_kb: 192, http2_protocol_options: { initial_stream_window_size: 65_536 },
-          route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [...routes, { match: { prefix: '/' }, route: { cluster: 'upstream' } }] }] },
+          route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], metadata: ofHost, routes: [...routes, { match: { prefix: '/' }, route: { cluster: 'upstream' } }] }] },
           local_reply_config: {
             mappers: [{
               filter: { status_code_filter: { comparison: { op: 'GE', value: { default_value: 0, runtime_key: 'unused' } } } },
@@ -101,8 +103,8 @@ export function faultBootstrap(wasmPath: string, upstreamPort: number): Json {
       listeners: [
         listener('ours', [wasmFilter(wasmPath, pluginConfiguration)], routes(() => ({}))),
         listener('routes', [{ ...wasmFilter(wasmPath, { source: 'route' }), disabled: true }], routes((name, policy) => ({
-          metadata: routeMetadata(name, policy), typed_per_filter_config: { 'gatewright.fault': { ...type('envoy.config.route.v3.FilterConfig'), config: {} } },
-        }))),
+          metadata: metadata(name, policy).route_metadata, typed_per_filter_config: { 'gatewright.fault': { ...type('envoy.config.route.v3.FilterConfig'), config: {} } },
+        })), ofHost),
         listener('native', [{ name: 'fault', typed_config: type('envoy.extensions.filters.http.fault.v3.HTTPFault') }], routes((_, policy) => {
           const own = native(policy);
           return own === null ? {} : { typed_per_filter_config: { fault: own } };

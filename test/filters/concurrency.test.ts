@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { Clock, type Exchange, type Properties, SharedData, Vm } from 'proxy-wasm-as/vm';
 import { canonicalJson } from '../../policy/canonical-json.ts';
+import { carried } from '../cases/carried.ts';
 import { type Asker, type Limits, cases } from '../cases/concurrency.ts';
 import { scaled } from '../scale.ts';
 
@@ -17,7 +18,7 @@ function workers(requests: object, { count = 4, shared = new SharedData(), clock
 /** Metadata as the controller writes it. */
 function metadata(policy: unknown, id?: string): Properties {
   const json = typeof policy === 'string' ? policy : canonicalJson(policy as never);
-  return { xds: { route_metadata: { filter_metadata: { gatewright: { concurrency: id ?? createHash('sha256').update(json).digest('hex').slice(0, 32), concurrency_policy: json } } } } };
+  return { xds: carried({ concurrency: id ?? createHash('sha256').update(json).digest('hex').slice(0, 32), concurrency_policy: json }) };
 }
 const policyOf = (limits: Limits, name = 'default/policy'): object => ({ name, limits });
 
@@ -150,7 +151,7 @@ describe('the verdict for the guard', () => {
 describe('the policy', () => {
   test.each<[string, Properties, string]>([
     ['a route without a policy', {}, 'the route carries no policy'],
-    ['an id without a policy', { xds: { route_metadata: { filter_metadata: { gatewright: { concurrency: 'a' } } } } }, 'the route carries an id without a policy'],
+    ['an id without a policy', { xds: { route_metadata: { filter_metadata: { gatewright: { concurrency: 'a' } } } } }, 'the virtual host carries no policy of the route\'s id'],
     ['a policy that is not JSON', metadata('{', 'a'), 'the policy is not JSON'],
     ['an unknown field', metadata({ ...policyOf([{ name: 'a', value: 1 }]), max: 1 }), 'policy.max: unknown field'],
     ['no limit', metadata(policyOf([])), 'policy.limits: must have from 1 to 16'],

@@ -1,8 +1,9 @@
 // The fault filter under load and under attack, in the VM: many waiting at once, clients that leave, VMs that die, limits over workers, memory.
 import { describe, expect, test } from 'vitest';
 import { Clock, type Exchange, SharedData, Vm, type VmOptions } from 'proxy-wasm-as/vm';
+import { carried } from '../cases/carried.ts';
 import type { FaultPolicyInput } from '../cases/fault.ts';
-import { routeMetadata } from '../envoy/fault-bootstrap.ts';
+import { metadata } from '../envoy/fault-bootstrap.ts';
 import { scaled } from '../scale.ts';
 
 const WASM = new URL('../../build/fault.wasm', import.meta.url);
@@ -130,7 +131,7 @@ describe('maxActiveFaults', () => {
   test('counts each policy for itself, and one that changes under the name it keeps', () => {
     const shared = new SharedData(), clock = new Clock();
     const fromRoutes = Vm.load(WASM, { pluginConfiguration: '{"source":"route"}', shared, clock });
-    const ask = (id: string, policy: FaultPolicyInput): string => fromRoutes.request({}, { properties: { xds: { route_metadata: routeMetadata(id, policy) as never } } }).outcome;
+    const ask = (id: string, policy: FaultPolicyInput): string => fromRoutes.request({}, { properties: { xds: metadata(id, policy) } }).outcome;
     const fill = (id: string, policy: FaultPolicyInput): string[] => Array.from({ length: 6 }, () => ask(id, policy));
     const full = ['held', 'held', 'held', 'held', 'held', 'continued'];
     expect(fill('a', policy())).toEqual(full);
@@ -203,7 +204,7 @@ describe('memory', () => {
 
   test('stays as it is however many policies come and go', () => {
     const vm = Vm.load(WASM, { pluginConfiguration: '{"source":"route"}' });
-    const ask = (i: number): void => { vm.request({}, { properties: { xds: { route_name: `route-${i}`, route_metadata: routeMetadata(String(i), one({ name: `n${i}`, abort: { httpStatus: 503 } })) as never } } }) };
+    const ask = (i: number): void => { vm.request({}, { properties: { xds: { route_name: `route-${i}`, ...metadata(String(i), one({ name: `n${i}`, abort: { httpStatus: 503 } })) } } }) };
     for (let i = 0; i < 12_000; i++) ask(i);
     const { pages } = vm;
     for (let i = 12_000; i < 12_000 + scaled(100_000); i++) ask(i);
@@ -252,7 +253,7 @@ describe('hostile requests', () => {
     const vm = Vm.load(WASM, { pluginConfiguration: '{"source":"route"}' });
     for (const value of ['', '\u0000', 'x'.repeat(100_000), '{', '[]', '{"faults":[]}', '{"faults":[{}]}', 1, true, null]) {
       for (const leaves of [{ fault: value }, { fault: 'id', fault_policy: value }, { fault: value, fault_policy: value }]) {
-        const properties = { xds: { route_name: value, cluster_name: value, route_metadata: { filter_metadata: { gatewright: leaves } } } };
+        const properties = { xds: { route_name: value, cluster_name: value, ...carried(leaves) } };
         expect(vm.request({}, { properties: properties as never }).response?.status).toBe(200);
       }
     }

@@ -2,12 +2,13 @@
 // comes from, what is counted, clients that leave.
 import { describe, expect, test } from 'vitest';
 import { type Properties, Vm } from 'proxy-wasm-as/vm';
+import { carried } from '../cases/carried.ts';
 import { type FaultCase, type FaultPolicyInput, cases, policies } from '../cases/fault.ts';
-import { pluginConfiguration, routeMetadata } from '../envoy/fault-bootstrap.ts';
+import { metadata as metadataOf, pluginConfiguration } from '../envoy/fault-bootstrap.ts';
 
 const WASM = new URL('../../build/fault.wasm', import.meta.url);
 const load = (configuration: unknown = { source: 'route' }): Vm => Vm.load(WASM, { pluginConfiguration: JSON.stringify(configuration) });
-const route = (name: string, policy: unknown = policies[name]): Properties => ({ xds: { route_name: name, route_metadata: routeMetadata(name, policy as FaultPolicyInput) as Properties } });
+const route = (name: string, policy: unknown = policies[name]): Properties => ({ xds: { route_name: name, ...metadataOf(name, policy as FaultPolicyInput) } });
 
 /** Runs one case and looks at the moment before its end, and at the end. */
 function run(vm: Vm, { policy, method = 'GET', path = '', host = 'www.example.com', headers = {}, answer, status, body = '', found = {}, details, takes = 0 }: FaultCase, properties: Properties = {}): void {
@@ -71,7 +72,7 @@ describe('a slow body', () => {
 
 describe('the policy of a route', () => {
   const unreadable = (vm: Vm): number => vm.metrics.get('gatewright_fault_policy_unreadable') ?? 0;
-  const metadata = (leaves: Record<string, string>): Properties => ({ xds: { route_metadata: { filter_metadata: { gatewright: leaves } } } });
+  const metadata = (leaves: Record<string, string>): Properties => ({ xds: carried(leaves) });
 
   test.each<[string, Properties]>([
     ['that is missing', {}], ['of which only the id is there', metadata({ fault: 'a' })], ['that is not JSON', metadata({ fault: 'a', fault_policy: '{' })], ['that is none', metadata({ fault: 'a', fault_policy: '{"faults":[]}' })],

@@ -1,12 +1,13 @@
 // Remote key sets in the VM, on its clock: held, shared, refreshed ahead, kept through an outage, refused with the right text.
 import { describe, expect, test } from 'vitest';
 import { type Upstream, Vm } from 'proxy-wasm-as/vm';
+import { carried } from '../cases/carried.ts';
 import { jwks, keys, token } from '../cases/tokens.ts';
 
 const WASM = new URL('../../build/jwt.wasm', import.meta.url);
 const remote = { cluster: 'keys', authority: 'keys.example', path: '/jwks.json', timeoutMs: 5_000, cacheMs: 300_000, retryMs: 1_000 };
 const policy = { providers: [{ name: 'example', keys: { remote }, from: { headers: [{ name: 'authorization', prefix: 'Bearer ' }] } }] };
-const properties = { xds: { route_metadata: { filter_metadata: { gatewright: { jwt: 'id', jwt_policy: JSON.stringify(policy) } } } } };
+const properties = { xds: carried({ jwt: 'id', jwt_policy: JSON.stringify(policy) }) };
 const good = { authorization: `Bearer ${token({ sub: 'alice' })}` };
 
 const load = (upstream?: Upstream): Vm => Vm.load(WASM, { pluginConfiguration: '{"source":"route"}', ...(upstream && { upstreams: { keys: upstream } }) });
@@ -107,7 +108,7 @@ describe('a fetch that fails', () => {
   test('two issuers that take turns in timing out do not hold a request for ever', () => {
     const two = { providers: ['keys', 'others'].map((cluster) => ({ name: cluster, keys: { remote: { ...remote, cluster } }, from: { headers: [{ name: 'authorization', prefix: 'Bearer ' }] } })) };
     const vm = Vm.load(WASM, { pluginConfiguration: '{"source":"route"}', upstreams: { keys: () => 'timeout', others: () => 'timeout' } });
-    const exchange = vm.request(good, { properties: { xds: { route_metadata: { filter_metadata: { gatewright: { jwt: 'two', jwt_policy: JSON.stringify(two) } } } } } });
+    const exchange = vm.request(good, { properties: { xds: carried({ jwt: 'two', jwt_policy: JSON.stringify(two) }) } });
     vm.clock.advance(11_000);
     expect(exchange.response?.body).toBe('Jwks remote fetch is failed');
     expect(vm.calls).toHaveLength(2);

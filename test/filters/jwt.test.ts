@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { type Properties, Vm } from 'proxy-wasm-as/vm';
 import { foreignFunctions } from '../../proxy-wasm-as/vm/foreign.ts';
+import { carried } from '../cases/carried.ts';
 import { cases, goodClaims } from '../cases/jwt.ts';
 import { base64url, keys, rawToken, token } from '../cases/tokens.ts';
 import { ourPolicies } from '../envoy/jwt-bootstrap.ts';
@@ -13,7 +14,7 @@ const idOf = (policy: unknown): string => createHash('sha256').update(JSON.strin
 
 /** A route that carries a policy, as the controller writes it. */
 const route = (policy: unknown, id = idOf(policy)): Properties => ({
-  xds: { route_metadata: { filter_metadata: { gatewright: { jwt: id, jwt_policy: JSON.stringify(policy) } } } },
+  xds: carried({ jwt: id, jwt_policy: JSON.stringify(policy) }),
 });
 const load = (): Vm => {
   const vm = Vm.load(WASM, { pluginConfiguration: '{"source":"route"}' });
@@ -48,7 +49,7 @@ describe('the policy', () => {
   test.each([
     ['a route without a policy', {}],
     ['an id without a policy', { xds: { route_metadata: { filter_metadata: { gatewright: { jwt: 'a' } } } } }],
-    ['a policy that is not JSON', { xds: { route_metadata: { filter_metadata: { gatewright: { jwt: 'a', jwt_policy: '{' } } } } }],
+    ['a policy that is not JSON', { xds: carried({ jwt: 'a', jwt_policy: '{' }) }],
     ['an unknown field', route({ ...ourPolicies['plain'], optional: true })],
     ['a provider without usable keys', route({ providers: [{ name: 'a', keys: { jwks: { keys: [{ kty: 'RSA', n: 'AQAB', e: 'AQAB' }] } }, from: { params: ['t'] } }] })],
     ['a key set that is not there', route({ providers: [{ name: 'a', keys: { keySet: 'nowhere' }, from: { params: ['t'] } }] })],
@@ -81,7 +82,8 @@ describe('the policy', () => {
   test('finds shared key sets at the virtual host', () => {
     const vm = load();
     const policy = { providers: [{ name: 'example', keys: { keySet: 'k1' }, from: { headers: [{ name: 'authorization', prefix: 'Bearer ' }] } }] };
-    const properties = { xds: { ...(route(policy)['xds'] as Properties), virtual_host_metadata: { filter_metadata: { gatewright: { 'keyset.k1': JSON.stringify({ keys: [keys.ES256.jwk] }) } } } } };
+    const { route_metadata, virtual_host_metadata: { filter_metadata: { gatewright } } } = carried({ jwt: 'id', jwt_policy: JSON.stringify(policy) });
+    const properties = { xds: { route_metadata, virtual_host_metadata: { filter_metadata: { gatewright: { ...gatewright, 'keyset.k1': JSON.stringify({ keys: [keys.ES256.jwk] }) } } } } };
     expect(vm.request(bearer(token(goodClaims, keys.ES256)), { properties }).response?.status).toBe(200);
     expect(vm.request(bearer(token(goodClaims, keys.RS256)), { properties }).response?.status).toBe(401);
   });

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Vm } from 'proxy-wasm-as/vm';
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import { FaultPluginConfiguration, FaultPolicy } from '../../policy/fault.ts';
+import { carried } from '../cases/carried.ts';
 import { policies } from '../cases/fault.ts';
 import { scaled } from '../scale.ts';
 
@@ -17,7 +18,7 @@ let ids = 0;
 function fromRoute(json: string): boolean {
   const unreadable = (): number => routes.metrics.get('gatewright_fault_policy_unreadable') ?? 0;
   const before = unreadable();
-  routes.request({}, { properties: { xds: { route_metadata: { filter_metadata: { gatewright: { fault_after: String(ids++), fault_after_policy: json } } } } } }).cancel();
+  routes.request({}, { properties: { xds: carried({ fault_after: String(ids++), fault_after_policy: json }) } }).cancel();
   expect(routes.dead).toBe(false);
   return unreadable() === before;
 }

@@ -9,6 +9,7 @@ import type { Ir } from '../../controller-glue/ir.ts';
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import { ConcurrencyPolicy, ConnectionLimitPluginConfiguration } from '../../policy/connection-limit.ts';
 import { FaultPluginConfiguration, FaultPolicy } from '../../policy/fault.ts';
+import { carried } from '../cases/carried.ts';
 
 const module = (name: string): URL => new URL(`../../build/${name}.wasm`, import.meta.url);
 const root = join(import.meta.dirname, '../golden');
@@ -28,7 +29,7 @@ const connections = distinct(gateways.flatMap(({ sentence, gateway }) => gateway
 /** A request on a route with this metadata: what the filter says about the policy there. */
 const onRoute = (vm: Vm, key: string, policy: unknown) => {
   const metadata = { [key]: 'id', [`${key}_policy`]: canonicalJson(policy as never) };
-  return vm.request({}, { properties: { xds: { route_metadata: { filter_metadata: { gatewright: metadata } } } } });
+  return vm.request({}, { properties: { xds: carried(metadata) } });
 };
 const faultFromRoute = (policy: unknown, key = 'fault', stage = 'BeforeAuthorization'): boolean => {
   const vm = Vm.load(module('fault'), { pluginConfiguration: JSON.stringify({ source: 'route', stage }) });

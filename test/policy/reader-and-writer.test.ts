@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import type { Ir } from '../../controller-glue/ir.ts';
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import { JwtPluginConfiguration, JwtPolicy } from '../../policy/jwt.ts';
+import { carried } from '../cases/carried.ts';
 import { jwks } from '../cases/tokens.ts';
 
 const WASM = new URL('../../build/jwt.wasm', import.meta.url);
@@ -21,9 +22,9 @@ const written = readdirSync(root).flatMap((sentence) => {
 /** Does the filter read it? A request without a token gets 401, 403 or 200 then, and 500 where it does not. */
 const fromRoute = (policy: unknown, keySets: Record<string, string> = {}): boolean => {
   const vm = Vm.load(WASM, { pluginConfiguration: '{"source":"route"}' });
+  const { route_metadata, virtual_host_metadata: { filter_metadata: { gatewright } } } = carried({ jwt: 'id', jwt_policy: canonicalJson(policy as never) });
   const leaves = Object.fromEntries(Object.entries(keySets).map(([id, json]) => [`keyset.${id}`, json]));
-  const metadata = (gatewright: Record<string, string>): { filter_metadata: { gatewright: Record<string, string> } } => ({ filter_metadata: { gatewright } });
-  const properties = { xds: { route_metadata: metadata({ jwt: 'id', jwt_policy: canonicalJson(policy as never) }), virtual_host_metadata: metadata(leaves) } };
+  const properties = { xds: { route_metadata, virtual_host_metadata: { filter_metadata: { gatewright: { ...gatewright, ...leaves } } } } };
   return vm.request({}, { properties }).response?.status !== 500;
 };
 const fromPlugin = (policy: unknown, keySets: Record<string, string> = {}): boolean => {

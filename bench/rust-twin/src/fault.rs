@@ -56,7 +56,8 @@ impl HttpContext for Request {
         };
         let mut compiled = self.compiled.borrow_mut();
         if compiled.id != id {
-            let json = self.get_property(vec!["xds", "route_metadata", "filter_metadata", "gatewright", "fault_policy"]);
+            let leaf = format!("fault_policy.{}", String::from_utf8_lossy(&id));
+            let json = self.get_property(vec!["xds", "virtual_host_metadata", "filter_metadata", "gatewright", &leaf]);
             let Some(policy) = json.and_then(|json| serde_json::from_slice::<Policy>(&json).ok()) else {
                 return Action::Continue;
             };
