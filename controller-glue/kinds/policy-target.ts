@@ -40,10 +40,14 @@ export interface Targets {
   readonly targetSelectors?: readonly TargetSelector[] | undefined;
 }
 
-/** A policy without a target covers nothing: refused, because nobody means that. */
+/** A policy without a target covers nothing: refused, because nobody means that. Targets are said in one way. */
 export function requireTarget(spec: Targets, context: z.RefinementCtx): void {
   if (spec.targetRef === undefined && !spec.targetRefs?.length && !spec.targetSelectors?.length) {
     context.addIssue({ code: 'custom', message: 'must have one of targetRef, targetRefs, targetSelectors' });
+  }
+  // EG's CRD says so too; beside targetSelectors it takes both.
+  if (spec.targetRef !== undefined && spec.targetRefs !== undefined && !spec.targetSelectors?.length) {
+    context.addIssue({ code: 'custom', path: ['targetRef'], message: 'must not be given beside targetRefs' });
   }
 }
 

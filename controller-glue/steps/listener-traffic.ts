@@ -1,4 +1,5 @@
 // What the policies on connections make of one port and of one filter chain on it.
+import type { ListenerLimit } from '../../policy/connection-limit.ts';
 import type { Draft, DraftListener, PortSettings } from '../draft.ts';
 import type { IrChain, IrAuthority, IrListener } from '../ir.ts';
 import { compare } from '../lookup.ts';
@@ -23,9 +24,19 @@ export function chainTraffic(listeners: readonly DraftListener[], draft: Draft):
   const secure = listeners.some(({ spec }) => spec.protocol === 'HTTPS');
   return {
     ...(own?.clientValidation === undefined || !secure ? {} : { clientValidation: { authority: own.clientValidation.authority.name, optional: own.clientValidation.optional } }),
-    limits: [...own?.limits ?? [], ...limits?.limits ?? []],
+    limits: [...own?.limits ?? [], ...(limits?.limits ?? []).filter(({ per }) => listeners.some((listener) => tells(per, listener, draft)))],
     http: own?.http ?? {},
   };
+}
+
+/** Do connections to this listener have what such a limit tells them by? One that could never count any is left out (settle-listeners.ts says so to the user). */
+export function tells(per: ListenerLimit['per'], listener: DraftListener, draft: Draft): boolean {
+  const secure = listener.spec.protocol === 'HTTPS';
+  switch (per) {
+    case 'ServerName': return secure;
+    case 'ClientCertificate': return secure && traffic(listener, draft)?.clientValidation !== undefined;
+    case 'Listener': case 'Gateway': case 'SourceIP': return true;
+  }
 }
 
 /** The authorities that these listeners verify clients by, each once. */

@@ -7,6 +7,7 @@ import type { Fault } from '../problem-at.ts';
 import { objectName } from '../resources.ts';
 import { addAncestor } from './ancestors.ts';
 import { applied, deciding, listenerPlaces } from './deciding.ts';
+import { tells } from './listener-traffic.ts';
 
 type ListenerPolicyKind = 'ClientTrafficPolicy' | 'ConnectionLimitPolicy';
 
@@ -24,7 +25,7 @@ export function settleListeners(draft: Draft): void {
     // After it: limits by certificate need its clientValidation.
     close('ConnectionLimitPolicy', ports.flatMap((onPort) => {
       const all = deciders('ConnectionLimitPolicy', onPort, draft);
-      return [...(shareConnections(onPort) ? onePolicy('ConnectionLimitPolicy', all, draft) : []), ...unmet(all, (each) => neverCounts(each, draft))];
+      return [...(shareConnections(onPort) ? onePolicy('ConnectionLimitPolicy', all, draft) : []), ...unmet(all, (each) => neverCounts(each, gateway, draft))];
     }), draft);
   }
 }
@@ -83,27 +84,40 @@ function unmet<Kind extends ListenerPolicyKind>(all: readonly Decider<Kind>[], f
   return all.flatMap(({ listener, policy }) => (policy === undefined ? [] : faults({ listener, policy }).map((fault): Refusal<Kind> => ({ ...fault, listener, policy, reason: 'Invalid' }))));
 }
 
-/** A client shows its certificate in a TLS handshake. A policy for a whole Gateway leaves its HTTP listeners as they are, as EG's do; one for nothing else is a mistake. */
-function noTls({ listener, policy }: Covered<'ClientTrafficPolicy'>, { listeners }: DraftGateway, draft: Draft): Fault[] {
-  if (listener.spec.protocol === 'HTTPS' || applied(policy)?.clientValidation === undefined) return [];
-  const fault = { path: 'spec.tls.clientValidation', message: `listener ${listener.spec.name} has no TLS: nobody shows a certificate there` };
-  const named = draft.attached.ClientTrafficPolicy.get(listenerPlaces(listener)[0]) === policy;
-  const elsewhere = listeners.some((other) => other.spec.protocol === 'HTTPS' && deciding('ClientTrafficPolicy', listenerPlaces(other), draft) === policy);
-  if (named || !elsewhere) return [fault];
-  draft.problems.push(problemAt(policy.resource, { ...fault, severity: 'warning' }));
-  return [];
+/** A client shows its certificate in a TLS handshake. */
+function noTls(covered: Covered<'ClientTrafficPolicy'>, gateway: DraftGateway, draft: Draft): Fault[] {
+  const { listener: { spec }, policy } = covered;
+  if (spec.protocol === 'HTTPS' || applied(policy)?.clientValidation === undefined) return [];
+  const fault = { path: 'spec.tls.clientValidation', message: `listener ${spec.name} has no TLS: nobody shows a certificate there` };
+  return unlessElsewhere('ClientTrafficPolicy', fault, covered, gateway, draft, (other) => other.spec.protocol === 'HTTPS');
 }
 
 /** Limits that no connection to this listener can fall under: they would be there for nothing, and nobody would see it. */
-function neverCounts({ listener, policy }: Covered<'ConnectionLimitPolicy'>, draft: Draft): Fault[] {
-  const { name, protocol } = listener.spec;
-  const traffic = deciding('ClientTrafficPolicy', listenerPlaces(listener), draft);
-  return (applied(policy)?.limits ?? []).flatMap(({ per }, i): Fault[] => {
-    const path = `spec.limits[${i}].per`;
-    if (per === 'ServerName' && protocol !== 'HTTPS') return [{ path, message: `listener ${name} has no TLS: its connections have no server name, and this would never count any` }];
-    if (per !== 'ClientCertificate' || traffic?.effect.kind === 'closed' || (protocol === 'HTTPS' && applied(traffic)?.clientValidation !== undefined)) return [];
-    return [{ path, message: `listener ${name} asks for no client certificate (tls.clientValidation of a ClientTrafficPolicy), and this would never count any connection` }];
+function neverCounts(covered: Covered<'ConnectionLimitPolicy'>, gateway: DraftGateway, draft: Draft): Fault[] {
+  const { name } = covered.listener.spec;
+  return (applied(covered.policy)?.limits ?? []).flatMap(({ per }, i): Fault[] => {
+    // What a listener would ask for whose own policy closes it, nobody knows.
+    const counts = (listener: DraftListener): boolean =>
+      tells(per, listener, draft) || (per === 'ClientCertificate' && deciding('ClientTrafficPolicy', listenerPlaces(listener), draft)?.effect.kind === 'closed');
+    if (counts(covered.listener)) return [];
+    const fault = per === 'ServerName'
+      ? { message: `listener ${name} has no TLS: its connections have no server name, and this would never count any` }
+      : { message: `listener ${name} asks for no client certificate, and this would never count any connection`, hint: 'tls.clientValidation of a ClientTrafficPolicy asks for them' };
+    return unlessElsewhere('ConnectionLimitPolicy', { path: `spec.limits[${i}].per`, ...fault }, covered, gateway, draft, counts);
   });
+}
+
+/**
+ * What a policy asks of this listener in vain. A policy for a whole Gateway leaves such listeners as they are, as EG's do, where another of its listeners `does`
+ * it; one for nothing else is a mistake.
+ */
+function unlessElsewhere<Kind extends ListenerPolicyKind>(kind: Kind, fault: Fault, { listener, policy }: Covered<Kind>, { listeners }: DraftGateway, draft: Draft, does: (other: DraftListener) => boolean): Fault[] {
+  const attached: ReadonlyMap<string, DraftPolicy<Kind>> = draft.attached[kind];
+  const named = attached.get(listenerPlaces(listener)[0]) === policy;
+  const elsewhere = listeners.some((other) => does(other) && deciding(kind, listenerPlaces(other), draft) === policy);
+  if (named || !elsewhere) return [fault];
+  draft.problems.push(problemAt(policy.resource, { ...fault, severity: 'warning' }));
+  return [];
 }
 
 /** What a policy cannot do for a listener it must not seem to do: the listener answers 500, and the policy's status says why. */
@@ -118,8 +132,8 @@ function close<Kind extends ListenerPolicyKind>(kind: Kind, refusals: readonly R
     const ancestor = { group: GATEWAY_API, kind: 'Gateway', namespace, name, ...(named(refusal) ? { sectionName: spec.name } : {}) };
     addAncestor(draft, policy)(ancestor, condition(policy.resource, 'Accepted', false, reason, messages.join('; ')));
   }
-  for (const { policy, listener, path, message } of refusals) {
-    draft.problems.push(problemAt(policy.resource, { path, message }));
+  for (const { policy, listener, path, message, hint } of refusals) {
+    draft.problems.push(problemAt(policy.resource, { path, message, ...(hint === undefined ? {} : { hint }) }));
     attached.set(listenerPlaces(listener)[0], { ...policy, effect: { kind: 'closed', reason: 'gatewright_policy_invalid', message } });
   }
 }

@@ -15,7 +15,7 @@ export function clusterJson(cluster: IrCluster, caFile: string): ClusterJson {
   const limits: IrClusterLimits = cluster.kind === 'host' ? {} : cluster.limits ?? {};
   const common: ClusterJson = {
     name: cluster.name,
-    connectTimeout: seconds(limits.connectTimeoutMs ?? 5_000),
+    connectTimeout: seconds(limits.connectTimeoutMs ?? 10_000),   // EG's
     perConnectionBufferLimitBytes: 32_768,
     circuitBreakers: circuitBreakers(limits),
   };
