@@ -50,7 +50,7 @@ export const ConnectionLimits = z.array(ConnectionLimit).min(1).max(16).superRef
 /** One limit on requests in flight: from their headers to the end of the answer. */
 export const ConcurrencyLimit = z.strictObject({
   name: limitName,
-  key: RequestKey.optional().describe('each value by itself; absent: all requests together. A request without the key is not limited'),
+  key: RequestKey.optional().describe('each value by itself, IPv6 addresses by /64; absent: all requests together. A request without the key is not limited'),
   value: z.int().min(1).max(1_000_000).describe('requests in flight at one time, over all workers'),
   claims: z.array(ClaimMatch).max(16).default([]).describe('only requests whose token says this'),
   httpStatus: z.union([z.literal(429), z.literal(503)]).default(429),

@@ -44,6 +44,9 @@ const rules = new Map<unknown, readonly Rule[]>([
   ...kinds.map(({ spec }) => [spec, [{
     rule: 'has(self.targetRef) || (has(self.targetRefs) && size(self.targetRefs) > 0) || (has(self.targetSelectors) && size(self.targetSelectors) > 0)',
     message: 'must have one of targetRef, targetRefs, targetSelectors',
+  }, {
+    rule: '!has(self.targetRef) || !has(self.targetRefs) || (has(self.targetSelectors) && size(self.targetSelectors) > 0)',
+    message: 'targetRef must not be given beside targetRefs',
   }]] as const),
 ]);
 

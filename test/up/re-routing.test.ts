@@ -25,8 +25,12 @@ const targets: Readonly<Record<string, object | undefined>> = {
   alice: { jwt: { providers: [provider] }, authorization: { defaultAction: 'Deny', rules: [allowing('Allow', 'alice')] } },
   'nobody-at-all': ofAction('Deny'),
   'everybody-in': ofAction('Allow'),
+  limited: undefined,
+  'limited-alike': chooses,
 };
-const closed = ['other', 'optional', 'bob', 'alice', 'nobody-at-all', 'everybody-in'];
+/** Those that have a limit on requests in flight besides. */
+const limited = ['limited', 'limited-alike'];
+const closed = ['other', 'optional', 'bob', 'alice', 'nobody-at-all', 'everybody-in', ...limited];
 
 const manifests = (chosen: number, led: number): string => documents(
   gatewayClass, gateway(), ...endpoint(chosen, 'chosen'), ...endpoint(led, 'led'),
@@ -35,6 +39,10 @@ const manifests = (chosen: number, led: number): string => documents(
     httpRoute(name, [{ path: { value: '/start' }, headers: [{ name: 'x-route', value: name }] }, { path: { value: `/${name}` } }], { backend: 'led' }),
     ...(policy === undefined ? [] : [securityPolicy(name, policy)]),
   ]),
+  ...limited.map((name) => ({
+    apiVersion: 'gatewright.dev/v1alpha1', kind: 'ConcurrencyPolicy', metadata: { name },
+    spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name }], limits: [{ name: 'one', value: 1 }] },
+  })),
   httpRoute('broken', [{ path: { value: '/start' }, headers: [{ name: 'x-route', value: 'broken' }] }], { backend: 'led' }), securityPolicy('broken', { cors: {} }),
 );
 
@@ -72,7 +80,7 @@ describe('recomputeRoute through gatewright up', () => {
   test('a claim that leads to a route whose policy is broken ends there', async () => {
     expect(await send(gatewright.address(), '/start', bearer({ route: 'broken' }))).toMatchObject({ status: 500, reached: [] });
   });
-  test.each([['alice', {}, 200], ['everybody-in', {}, 200], ['optional', {}, 200], ['bob', {}, 403], ['nobody-at-all', {}, 403], ['other', {}, 401]] as const)('asked for directly, %s answers by its own policy', async (name, claims, status) => {
+  test.each([['alice', {}, 200], ['everybody-in', {}, 200], ['limited', {}, 200], ['limited-alike', {}, 200], ['optional', {}, 200], ['bob', {}, 403], ['nobody-at-all', {}, 403], ['other', {}, 401]] as const)('asked for directly, %s answers by its own policy', async (name, claims, status) => {
     expect((await send(gatewright.address(), `/${name}`, bearer(claims))).status).toBe(status);
   });
   test.each([
