@@ -2,6 +2,7 @@
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { TypedExtensionConfigJson } from '../../proto/envoy/config/core/v3/extension_pb.js';
 import type { ExtensionWithMatcherJson } from '../../proto/envoy/extensions/common/matching/v3/extension_matcher_pb.js';
+import type { ExecuteFilterActionJson } from '../../proto/envoy/extensions/filters/http/composite/v3/composite_pb.js';
 import type { ExternalProcessorJson } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
 import type { RBACJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { RouterJson } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
@@ -58,13 +59,23 @@ const resolver: ExternalProcessorJson = {
   statusOnError: { code: 'ServiceUnavailable' },
 };
 
-/** Not asked where the filter before it remembers what it said (DESIGN 13). Only filters set filter state; this one writes it for every request. */
+const asked = any<ExecuteFilterActionJson>('envoy.extensions.filters.http.composite.v3.ExecuteFilterAction', {
+  typedConfig: { name: RESOLVER, typedConfig: any<ExternalProcessorJson>('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', resolver) },
+});
+
+/**
+ * Not asked where the filter before it remembers what it said (DESIGN 13). Only filters set filter state; this one writes it for every request. Composite
+ * makes the ext_proc filter only where it is to be asked: to make one and skip it costs Envoy some 5 µs.
+ */
 const askedOnce: ExtensionWithMatcherJson = {
-  extensionConfig: { name: RESOLVER, typedConfig: any<ExternalProcessorJson>('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', resolver) },
-  xdsMatcher: { matcherTree: {
-    input: { name: 'skip', typedConfig: any('envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', { key: `wasm.${RESOLVER}.skip` }) },
-    exactMatchMap: { map: { yes: { action: { name: 'skip', typedConfig: any('envoy.extensions.filters.common.matcher.action.v3.SkipFilter', {}) } } } },
-  } },
+  extensionConfig: { name: RESOLVER, typedConfig: any('envoy.extensions.filters.http.composite.v3.Composite', {}) },
+  xdsMatcher: {
+    matcherTree: {
+      input: { name: 'skip', typedConfig: any('envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', { key: `wasm.${RESOLVER}.skip` }) },
+      exactMatchMap: { map: { yes: { action: { name: 'skip', typedConfig: any('envoy.extensions.filters.common.matcher.action.v3.SkipFilter', {}) } } } },
+    },
+    onNoMatch: { action: { name: 'ask', typedConfig: asked } },
+  },
 };
 
 export const httpFilters: readonly HttpFilterJson[] = [

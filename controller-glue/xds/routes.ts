@@ -151,9 +151,9 @@ function verdictsOf(jwt: IrRoute['jwt'], concurrency: IrRoute['concurrency'], re
     ...(jwt === undefined ? [] : [{ step: 'jwt', principal: { filterState: { key: `wasm.${JWT}`, stringMatch: { exact: jwt.id } } } }]),
     ...(concurrency === undefined ? [] : [{ step: 'concurrency', principal: { filterState: { key: `wasm.${CONCURRENCY}`, stringMatch: { exact: concurrency.id } } } }]),
     ...(resolver === undefined ? [] : [{ step: 'resolver', principal: { orIds: { ids: [
-      { sourcedMetadata: { metadataMatcher: { filter: RESOLVER, path: [{ key: 'verdict' }], value: { stringMatch: { exact: resolver.id } } }, metadataSource: 'DYNAMIC' as const } },
-      // It was skipped: what it said before is remembered under this policy.
+      // It was skipped: what it said before is remembered under this policy. The usual case comes first.
       { filterState: { key: `wasm.${RESOLVER}`, stringMatch: { exact: resolver.id } } },
+      { sourcedMetadata: { metadataMatcher: { filter: RESOLVER, path: [{ key: 'verdict' }], value: { stringMatch: { exact: resolver.id } } }, metadataSource: 'DYNAMIC' as const } },
     ] } } }]),
   ];
 }

@@ -41,6 +41,7 @@ function pass({ dial, authority, validForMs }: Target, asked: string): Decision 
     kind: 'pass',
     // The name that was checked is the one upstream sees, and SNI and certificates are checked against.
     ...(authority === asked ? {} : { set: [[':authority', authority]] }),
-    metadata: { [NAMESPACE]: { address: dial, valid_for_ms: String(validForMs) } },
+    // What is sent under another name must come by here each time: beside Envoy nothing rewrites it.
+    metadata: { [NAMESPACE]: { address: dial, valid_for_ms: String(authority === asked ? validForMs : 0) } },
   };
 }

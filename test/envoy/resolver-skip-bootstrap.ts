@@ -17,13 +17,18 @@ function route(prefix: string, policy: string, { remembers, asks }: RouteFilters
     typed_per_filter_config: {
       ...(remembers ? { known: any('envoy.config.route.v3.FilterConfig', { config: {} }) } : {}),
       ...(asks ? { resolver: any('envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute', { overrides: { grpc_initial_metadata: [{ key: 'gatewright-policy', value: policy }] } }) } : {}),
-      guard: any('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { rbac: { rules: { action: 'ALLOW', policies: { verdict: { permissions: [{ any: true }], principals: [{ or_ids: { ids: [asked, known] } }] } } } } }),
+      guard: any('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { rbac: { rules: { action: 'ALLOW', policies: { verdict: { permissions: [{ any: true }], principals: [{ or_ids: { ids: [known, asked] } }] } } } } }),
     },
   };
 }
 
 /** Routes /<policy> for each policy; /no-service/<policy> without ext_proc, /no-memory/<policy> without the wasm filter. */
 export function resolverSkipBootstrap(wasm: string, socket: string, policies: readonly string[]): Json {
+  const processor = any('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', {
+    grpc_service: { envoy_grpc: { cluster_name: 'service' } }, message_timeout: '15s', request_attributes: [FAILED_ATTRIBUTE],
+    processing_mode: { request_header_mode: 'SEND', response_header_mode: 'SKIP' }, mutation_rules: { allow_all_routing: true },
+    metadata_options: { receiving_namespaces: { untyped: ['gatewright.resolver'] } },
+  });
   const http = [
     {
       name: 'known', disabled: true,
@@ -36,15 +41,14 @@ export function resolverSkipBootstrap(wasm: string, socket: string, policies: re
     {
       name: 'resolver', disabled: true,
       typed_config: any('envoy.extensions.common.matching.v3.ExtensionWithMatcher', {
-        extension_config: { name: 'ext_proc', typed_config: any('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', {
-          grpc_service: { envoy_grpc: { cluster_name: 'service' } }, message_timeout: '15s', request_attributes: [FAILED_ATTRIBUTE],
-          processing_mode: { request_header_mode: 'SEND', response_header_mode: 'SKIP' }, mutation_rules: { allow_all_routing: true },
-          metadata_options: { receiving_namespaces: { untyped: ['gatewright.resolver'] } },
-        }) },
-        xds_matcher: { matcher_tree: {
-          input: { name: 'skip', typed_config: any('envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', { key: 'wasm.gatewright.resolver.skip' }) },
-          exact_match_map: { map: { yes: { action: { name: 'skip', typed_config: any('envoy.extensions.filters.common.matcher.action.v3.SkipFilter') } } } },
-        } },
+        extension_config: { name: 'composite', typed_config: any('envoy.extensions.filters.http.composite.v3.Composite') },
+        xds_matcher: {
+          matcher_tree: {
+            input: { name: 'skip', typed_config: any('envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', { key: 'wasm.gatewright.resolver.skip' }) },
+            exact_match_map: { map: { yes: { action: { name: 'skip', typed_config: any('envoy.extensions.filters.common.matcher.action.v3.SkipFilter') } } } },
+          },
+          on_no_match: { action: { name: 'ask', typed_config: any('envoy.extensions.filters.http.composite.v3.ExecuteFilterAction', { typed_config: { name: 'ext_proc', typed_config: processor } }) } },
+        },
       }),
     },
     { name: 'guard', typed_config: any('envoy.extensions.filters.http.rbac.v3.RBAC') },

@@ -62,7 +62,7 @@ describe(':authority', () => {
     expect(await ask(setUp(), 'A.TEST.:80')).toMatchObject({ kind: 'pass', set: [[':authority', 'a.test:80']], metadata: { 'gatewright.resolver': { valid_for_ms: '0' } } });
   });
   test('becomes the host of the route, where the route says one', async () => {
-    expect(await ask(setUp({ host: 'a.test' }), '127.0.0.1')).toMatchObject({ set: [[':authority', 'a.test']], metadata: { 'gatewright.resolver': { address: '93.184.216.34:80' } } });
+    expect(await ask(setUp({ host: 'a.test' }), '127.0.0.1')).toMatchObject({ set: [[':authority', 'a.test']], metadata: { 'gatewright.resolver': { address: '93.184.216.34:80', valid_for_ms: '0' } } });
     expect(await ask(setUp({ host: '127.0.0.1' }), 'a.test')).toMatchObject({ details: 'gatewright_resolver_address_refused' });
   });
   test('is there, and there once', async () => {
