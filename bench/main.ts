@@ -6,9 +6,10 @@ import { benchConnections } from './connections.ts';
 import { benchDelays } from './delays.ts';
 import { benchFault } from './fault.ts';
 import { benchJwt } from './jwt.ts';
+import { benchResolver } from './resolver.ts';
 
 const parts: Readonly<Record<string, () => Promise<void>>> = {
-  change: benchChange, cluster: benchClusterChange, jwt: benchJwt, fault: benchFault, delays: benchDelays, connections: benchConnections,
+  change: benchChange, cluster: benchClusterChange, jwt: benchJwt, fault: benchFault, delays: benchDelays, connections: benchConnections, resolver: benchResolver,
 };
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in parts));
