@@ -21,8 +21,11 @@ export function inOrder(addresses: readonly string[], lookup: LookupFamily): rea
   return Array.from({ length: Math.max(v4.length, v6.length) }, (_, i) => [v6[i], v4[i]]).flat().filter((address) => address !== undefined);
 }
 
-/** What is known of a target: it took a connection, lately or some time ago, or it refused one. */
-export type Fate = 'good' | 'was_good' | 'bad' | 'unknown';
+/**
+ * What is known of a target: it took a connection, lately or some time ago, or it took none. Doubtful: a request failed there, and that may be the fault of the
+ * host it was for. Any name can lead to any address, and the certificate there is not its own.
+ */
+export type Fate = 'good' | 'was_good' | 'doubtful' | 'bad' | 'unknown';
 
 export type Choice =
   | { readonly kind: 'take'; readonly target: string; readonly recheck: boolean }
@@ -41,6 +44,6 @@ export function choose(targets: readonly string[], fate: (target: string) => Fat
   if (good !== undefined) return { kind: 'take', target: good, recheck: false };
   const before = targets.find((each) => fate(each) === 'was_good');
   if (before !== undefined) return { kind: 'take', target: before, recheck: true };
-  const rest = targets.filter((each) => fate(each) === 'unknown').slice(0, MAX_TRIES);
+  const rest = (['unknown', 'doubtful'] as const).flatMap((wanted) => targets.filter((each) => fate(each) === wanted)).slice(0, MAX_TRIES);
   return rest.length === 0 ? { kind: 'none' } : { kind: 'try', targets: rest };
 }

@@ -18,8 +18,10 @@ export interface DnsLimits {
   readonly lookupsPerDomain: number;
   /** Requests that wait for an answer. */
   readonly waiting: number;
+  /** Of these, for names below one such domain. */
+  readonly waitingPerDomain: number;
 }
-export const defaultDnsLimits: DnsLimits = { names: 10_000, lookups: 256, lookupsPerDomain: 64, waiting: 4_096 };
+export const defaultDnsLimits: DnsLimits = { names: 10_000, lookups: 256, lookupsPerDomain: 64, waiting: 4_096, waitingPerDomain: 1_024 };
 
 interface Known {
   readonly addresses: readonly string[];
@@ -28,7 +30,9 @@ interface Known {
   refreshAt: number;
 }
 interface Missing { readonly answer: Answer; readonly expires: number }
-interface Flight { readonly first: Promise<void> }
+/** What goes on below one domain. */
+interface Domain { lookups: number; waiting: number }
+interface Flight { readonly first: Promise<void>; readonly domain: Domain }
 
 // RFC 9520 section 3.2: failures are remembered, for 1 second to 5 minutes. A name that nobody could reach yet is better tried soon;
 // one whose old addresses still serve can wait.
@@ -53,7 +57,8 @@ export class DnsClient {
   readonly #known: Recent<Known>;
   readonly #unknown: Recent<Missing>;
   readonly #flights = new Map<string, Flight>();
-  readonly #flightsPerDomain = new Map<string, number>();
+  /** Those with a flight. */
+  readonly #domains = new Map<string, Domain>();
   #waiting = 0;
 
   constructor(settings: DnsSettings, world: Pick<World, 'monotonic' | 'after'>, ask: Ask, hosts: Pick<HostsFile, 'find'>, limits: DnsLimits = defaultDnsLimits) {
@@ -87,7 +92,7 @@ export class DnsClient {
 
     const flight = this.#flights.get(key) ?? this.#start(key, name, families);
     if (known !== undefined && (flight === undefined || now < known.expires)) return this.#answer(known);
-    if (flight === undefined || this.#waiting >= this.#limits.waiting) return known === undefined ? { kind: 'overloaded' } : this.#answer(known);
+    if (flight === undefined || this.#waiting >= this.#limits.waiting || flight.domain.waiting >= this.#limits.waitingPerDomain) return known === undefined ? { kind: 'overloaded' } : this.#answer(known);
 
     await this.#landing(flight, known === undefined ? undefined : STALE_AFTER_MS);
     const after = this.#usable(key);
@@ -96,8 +101,9 @@ export class DnsClient {
   }
 
   /** Waits for the flight, or for so long at most. */
-  async #landing({ first }: Flight, most: number | undefined): Promise<void> {
+  async #landing({ first, domain }: Flight, most: number | undefined): Promise<void> {
     this.#waiting++;
+    domain.waiting++;
     try {
       if (most === undefined) await first;
       else {
@@ -108,6 +114,7 @@ export class DnsClient {
       }
     } finally {
       this.#waiting--;
+      domain.waiting--;
     }
   }
 
@@ -126,21 +133,20 @@ export class DnsClient {
 
   /** undefined: as many questions are under way as may be. */
   #start(key: string, name: string, families: readonly Family[]): Flight | undefined {
-    const domain = name.split('.').slice(-2).join('.');
-    const inDomain = this.#flightsPerDomain.get(domain) ?? 0;
-    if (this.#flights.size >= this.#limits.lookups || inDomain >= this.#limits.lookupsPerDomain) return undefined;
+    const domainName = name.split('.').slice(-2).join('.');
+    const domain = this.#domains.get(domainName) ?? { lookups: 0, waiting: 0 };
+    if (this.#flights.size >= this.#limits.lookups || domain.lookups >= this.#limits.lookupsPerDomain) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const flight: Flight = { first: promise };
+    const flight: Flight = { first: promise, domain };
     this.#flights.set(key, flight);
-    this.#flightsPerDomain.set(domain, inDomain + 1);
+    this.#domains.set(domainName, domain);
+    domain.lookups++;
     void fly(name, families, this.#ask, ms(this.#settings.timeout), this.#world, (landed) => {
       this.#store(key, landed);
       resolve();
     }).finally(() => {
       this.#flights.delete(key);
-      const left = (this.#flightsPerDomain.get(domain) ?? 1) - 1;
-      if (left === 0) this.#flightsPerDomain.delete(domain);
-      else this.#flightsPerDomain.set(domain, left);
+      if (--domain.lookups === 0) this.#domains.delete(domainName);
     });
     return flight;
   }

@@ -1,5 +1,5 @@
 // The hosts file: names that are not asked for. Read again when it has changed.
-import { constants, open } from 'node:fs/promises';
+import { type FileHandle, constants, open } from 'node:fs/promises';
 import { parseAddress } from './address-class.ts';
 
 /** The text of a file and what tells one version from the next; null: there is no such file, or it is not one to read. */
@@ -34,11 +34,24 @@ export const readHostsFile: ReadFile = async (path, known) => {
     const stat = await file.stat({ bigint: true });
     if (!stat.isFile() || stat.size > MAX_BYTES) return null;
     const version = `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
-    return { version, text: version === known ? null : await file.readFile('utf8') };
+    if (version === known) return { version, text: null };
+    const text = await readAll(file);
+    return text === null ? null : { version, text };
   } catch {
     return null;
   }
 };
+
+/** Files of /proc have no size and may be endless all the same: what is not over after MAX_BYTES is null. */
+async function readAll(file: FileHandle): Promise<string | null> {
+  const bytes = Buffer.allocUnsafe(MAX_BYTES + 1);
+  for (let size = 0; size < bytes.length;) {
+    const { bytesRead } = await file.read(bytes, size);
+    if (bytesRead === 0) return bytes.toString('utf8', 0, size);
+    size += bytesRead;
+  }
+  return null;
+}
 
 /** Looks at the file at most once a second, and only when somebody asks. */
 export class HostsFile {

@@ -22,7 +22,7 @@ export type Reached =
 export interface ReachLimits { readonly targets: number; readonly races: number }
 export const defaultReachLimits: ReachLimits = { targets: 20_000, races: 128 };
 
-interface Known { readonly good: boolean; readonly until: number; readonly forgotten: number }
+interface Known { readonly fate: 'good' | 'doubtful' | 'bad'; readonly until: number; readonly forgotten: number }
 
 const ATTEMPT_DELAY_MS = 250;     // RFC 8305 section 5
 const ATTEMPT_TIMEOUT_MS = 2_000;
@@ -46,8 +46,8 @@ export class Reach {
 
   get load(): { readonly targets: number; readonly races: number } { return { targets: this.#known.size, races: this.#races.size }; }
 
-  /** Envoy could not connect to what we chose: for a while another address of that host is chosen, if it has one. */
-  failed(target: string): void { this.#learn(target, false); }
+  /** Envoy could not connect to what we chose: for a while another address is chosen where there is one. */
+  failed(target: string): void { this.#learn(target, 'doubtful'); }
 
   /** One of the addresses, as `address:port`. `probe` false: the first that is not known to fail. */
   async target(addresses: readonly string[], port: number, probe: boolean): Promise<Reached> {
@@ -59,7 +59,7 @@ export class Reach {
         if (choice.recheck) void this.#race(addresses, port);
         return this.#reached(choice.target, targets.length > 1);
       case 'try': {
-        const race = this.#race(addresses.filter((_, i) => choice.targets.includes(targets[i] ?? '')), port);
+        const race = probe ? this.#race(choice.targets.map((target) => addresses[targets.indexOf(target)] ?? ''), port) : undefined;
         const winner = race === undefined ? choice.targets[0] : await race;
         return winner === undefined ? { kind: 'unreachable' } : this.#reached(winner, true);
       }
@@ -75,13 +75,13 @@ export class Reach {
     const known = this.#known.get(target);
     const now = this.#world.monotonic();
     if (known === undefined || now >= known.forgotten) return probe ? 'unknown' : 'good';
-    if (!known.good) return 'bad';
+    if (known.fate !== 'good') return known.fate;
     return now < known.until || !probe ? 'good' : 'was_good';
   }
 
-  #learn(target: string, good: boolean): void {
+  #learn(target: string, fate: Known['fate']): void {
     const now = this.#world.monotonic();
-    this.#known.set(target, good ? { good, until: now + GOOD_MS, forgotten: now + WAS_GOOD_MS } : { good, until: now + BAD_MS, forgotten: now + BAD_MS });
+    this.#known.set(target, fate === 'good' ? { fate, until: now + GOOD_MS, forgotten: now + WAS_GOOD_MS } : { fate, until: now + BAD_MS, forgotten: now + BAD_MS });
   }
 
   /** One race for the same field at one time. undefined: as many races are on as may be. */
@@ -117,7 +117,7 @@ export class Reach {
         open--;
         cancelTimeout();
         if (over.signal.aborted) return;
-        this.#learn(targetOf(address, port), connected);
+        this.#learn(targetOf(address, port), connected ? 'good' : 'bad');
         if (connected) finish(targetOf(address, port));
         else start();
       });

@@ -43,8 +43,8 @@ export interface Surroundings {
   readonly dns?: (settings: DnsSettings) => DnsClient;
 }
 
-// Of what depends on no answer: an address in place of a name.
-const LONGEST_MS = 3_600_000;
+// Beside Envoy nobody hears of it when an address or a port becomes one of the gateway's own. So for no longer than this, whatever the TTL.
+const LONGEST_MS = 60_000;
 const NO_PORTS: ReadonlySet<number> = new Set();
 
 export class Resolver {

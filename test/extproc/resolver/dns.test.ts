@@ -345,6 +345,16 @@ describe('bounds', () => {
     expect(dns.load.waiting).toBe(0);
   });
 
+  test('those that wait for one slow domain do not fill the room of all', async () => {
+    const { dns, clock } = client(() => new Promise(() => undefined), {}, { waiting: 8, waitingPerDomain: 4 });
+    const slow = Array.from({ length: 8 }, (_, i) => dns.lookup(`${i % 2}.slow.test`, [4]));
+    const other = dns.lookup('a.other.test', [4]);
+    await clock.pass(10_000);
+    expect((await Promise.all(slow)).filter(({ kind }) => kind === 'overloaded').length).toBe(4);
+    expect(await other).toEqual({ kind: 'timeout' });
+    expect(dns.load.waiting).toBe(0);
+  });
+
   test('under overload a name from before keeps its addresses', async () => {
     let silent = false;
     const { dns, clock } = client((_, family) => silent ? new Promise(() => undefined) : Promise.resolve(found(['93.184.216.34'], family, 1_000)), {}, { lookups: 1 });
@@ -378,7 +388,7 @@ test('servers that lie, stall, flap and fall over: no rejection, and nothing is 
       found(Array.from({ length: next(16) }, () => `93.184.${next(256)}.${next(256)}`), family, next(5_000)), { kind: 'no_such_name' }, { kind: 'no_address' }, { kind: 'timeout' }, { kind: 'failed', code: 'EBADRESP' },
     ];
     return new Promise((resolve) => { clock.after(next(4_000), () => resolve(answers[next(answers.length)] ?? { kind: 'timeout' })); });
-  }, noHosts, { names: 20, lookups: 10, lookupsPerDomain: 10, waiting: 50 });
+  }, noHosts, { names: 20, lookups: 10, lookupsPerDomain: 10, waiting: 50, waitingPerDomain: 50 });
   const answers: Promise<unknown>[] = [];
   for (let i = 0; i < scaled(20_000); i++) {
     answers.push(dns.lookup(`n${next(60)}.test`, BOTH));

@@ -51,6 +51,9 @@ describe('the file', () => {
     for (const path of [at.path, '/dev/zero', tmpdir()]) expect(await readHostsFile(path, '')).toBeNull();
     await writeFile(`${at.path}.large`, Buffer.alloc(1024 * 1024 + 1));
     expect(await readHostsFile(`${at.path}.large`, '')).toBeNull();
+    // Of /proc, which says 0 bytes of everything: 256 GB.
+    expect(await readHostsFile('/proc/self/pagemap', '')).toBeNull();
+    expect((await readHostsFile('/proc/self/status', ''))?.text).toContain('Pid:');
   });
 
   test('is none when there is no path', async () => {

@@ -34,10 +34,12 @@ describe('the choice', () => {
     { fates: { a: 'was_good', b: 'good' }, targets: ['a', 'b'], choice: { kind: 'take', target: 'b', recheck: false } },
     { fates: { a: 'bad' }, targets: ['a', 'b'], choice: { kind: 'try', targets: ['b'] } },
     { fates: { a: 'bad', b: 'bad' }, targets: ['a', 'b'], choice: { kind: 'none' } },
+    { fates: { a: 'doubtful' }, targets: ['a', 'b'], choice: { kind: 'try', targets: ['b', 'a'] } },
+    { fates: { a: 'doubtful', b: 'bad' }, targets: ['a', 'b'], choice: { kind: 'try', targets: ['a'] } },
     { fates: {}, targets: [], choice: { kind: 'none' } },
     { fates: {}, targets: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], choice: { kind: 'try', targets: ['a', 'b', 'c', 'd', 'e', 'f'] } },
   ] as const)('of $targets with $fates', ({ fates, targets, choice }) => {
-    expect(choose(targets, (target) => (fates as Readonly<Record<string, 'good' | 'was_good' | 'bad'>>)[target] ?? 'unknown')).toEqual(choice);
+    expect(choose(targets, (target) => (fates as Readonly<Record<string, 'good' | 'was_good' | 'doubtful' | 'bad'>>)[target] ?? 'unknown')).toEqual(choice);
   });
 });
 
@@ -131,6 +133,20 @@ describe('happy eyeballs', () => {
     reach.failed('192.0.2.1:443');
     expect(await reach.target([A, B], 443, false)).toMatchObject({ target: '192.0.2.2:443' });
     expect(await reach.target([A], 443, false)).toMatchObject({ target: '192.0.2.1:443' });
+  });
+
+  test('a host whose every address failed for Envoy is tried again: it may have been for other names, which any client can lead there', async () => {
+    const { reach, clock, tried } = network({ [A]: 'accepts', [B]: 'accepts' });
+    void reach.target([A, B], 443, true);
+    await clock.pass(20);
+    for (const each of [A, B]) reach.failed(`${each}:443`);
+    const chosen = reach.target([A, B], 443, true);
+    await clock.pass(20);
+    expect(await chosen).toMatchObject({ target: '192.0.2.1:443' });
+    expect(tried.length).toBe(2);
+    for (const each of [A, B]) reach.failed(`${each}:443`);
+    expect(await reach.target([A, B], 443, false)).toMatchObject({ target: '192.0.2.1:443' });
+    expect(tried.length).toBe(2);
   });
 
   test('bounded: memory, and races; beyond them the first address, untried', async () => {
