@@ -5,13 +5,15 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Unpublished } from '../controller-glue/controller.ts';
 import type { Ir, IrGateway } from '../controller-glue/ir.ts';
 import { AdsServer } from '../controller-glue/xds/ads.ts';
 import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
 import { RouteCache } from '../controller-glue/xds/encode-routes.ts';
 import { consistent } from '../controller-glue/xds/consistent.ts';
 import type { WasmModules } from '../controller-glue/xds/extensions.ts';
-import { buildSnapshot } from '../controller-glue/xds/snapshot.ts';
+import { type Blamed, tooLarge } from '../controller-glue/xds/size.ts';
+import { type Snapshot, buildSnapshot } from '../controller-glue/xds/snapshot.ts';
 import { staticConfiguration } from '../controller-glue/xds/static.ts';
 import { EnvoyRunner } from './envoy-runner.ts';
 import { portsTaken } from './ports.ts';
@@ -55,24 +57,22 @@ export class Envoys {
 
   async listen(): Promise<void> { await this.#ads.listen(this.#socket); }
 
-  /** Brings every Gateway's Envoy to this state; what Envoy said, when one refuses. */
-  async publish(ir: Ir): Promise<string | undefined> {
+  /** Brings every Gateway's Envoy to this state. Nothing is sent to any as long as something is too large. */
+  async publish(ir: Ir): Promise<Unpublished | undefined> {
     if (this.#stopped) return undefined;
+    const snapshots = ir.gateways.map((gateway) => this.#snapshot(gateway));
+    const objects = snapshots.flatMap(({ large }) => large);
+    if (objects.length > 0) return { kind: 'large', objects };
     const wanted = new Map(ir.gateways.map((gateway) => [nodeId(gateway), portsOf(gateway)]));
     const leaving = [...this.#runners.keys()].filter((id) => !wanted.has(id));
     // A port changes hands only when it is free: two Envoys on one would share its connections (reuse_port).
     const starting = new Set([...wanted].filter(([id]) => !this.#runners.has(id)).flatMap(([, ports]) => ports));
     for (const id of leaving) if (this.#ports.get(id)?.some((port) => starting.has(port)) === true) await this.#end(id);
     for (const [id, ports] of wanted) this.#ports.set(id, ports);
-    const outcomes = await Promise.allSettled(ir.gateways.map(async (gateway) => {
-      const { wasm, caFile, address } = this.#options;
-      const id = nodeId(gateway);
-      const cache = this.#caches.get(id) ?? new RouteCache();
-      this.#caches.set(id, cache);
-      const snapshot = buildSnapshot(gateway, { wasm, caFile, address, cache });
+    const outcomes = await Promise.allSettled(snapshots.map(async ({ gateway, snapshot }) => {
       const faults = consistent(gateway, snapshot);
       if (faults.length > 0) throw new Error(`not published, since it refers to what is not there: ${faults.join('; ')}`);
-      const published = this.#ads.publish(id, snapshot);
+      const published = this.#ads.publish(nodeId(gateway), snapshot);
       await this.#start(gateway);
       return published;
     }));
@@ -80,7 +80,19 @@ export class Envoys {
     for (const id of leaving) await this.#end(id);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return outcomes.flatMap((outcome) => outcome.status === 'fulfilled' && outcome.value !== undefined ? [outcome.value.message] : [])[0];
+    const unpublished = outcomes.flatMap((outcome): Unpublished[] => {
+      if (outcome.status !== 'fulfilled' || outcome.value === undefined) return [];
+      return [outcome.value === 'unanswered' ? { kind: 'unanswered' } : { kind: 'refused', words: outcome.value.message }];
+    });
+    return unpublished.find(({ kind }) => kind === 'refused') ?? unpublished[0];
+  }
+
+  #snapshot(gateway: IrGateway): { readonly gateway: IrGateway; readonly snapshot: Snapshot; readonly large: readonly Blamed[] } {
+    const { wasm, caFile, address } = this.#options;
+    const cache = this.#caches.get(nodeId(gateway)) ?? new RouteCache();
+    this.#caches.set(nodeId(gateway), cache);
+    const snapshot = buildSnapshot(gateway, { wasm, caFile, address, cache });
+    return { gateway, snapshot, large: tooLarge(gateway, snapshot, cache) };
   }
 
   /** Ports of this state that something else holds. */

@@ -93,10 +93,10 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
       publish: async (ir) => {
         await tellOwnPorts(ir);
         await extproc.prepare(ir);
-        const refusal = await envoys.publish(ir);
+        const unpublished = await envoys.publish(ir);
         await tellOwnPorts(ir);   // an Envoy that is new has an admin interface now
-        if (refusal === undefined) extproc.settle(ir);
-        return refusal;
+        if (unpublished === undefined) extproc.settle(ir);
+        return unpublished;
       },
       validate: (ir) => envoys.validate(ir),
       portsTaken: (ir) => envoys.portsTaken(ir),

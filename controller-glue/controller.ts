@@ -2,15 +2,23 @@
 import { findCulprits } from './culprits.ts';
 import { differences, partly } from './differences.ts';
 import type { Settings } from './draft.ts';
-import type { Ir } from './ir.ts';
+import type { Ir, ObjectRef } from './ir.ts';
 import type { Problem } from './problem.ts';
 import { type Resource, type Resources, noResources, objectKey } from './resources.ts';
 import type { Sourced } from './sources/files.ts';
 import type { ObjectStatus } from './status.ts';
 import { type Translated, translate } from './translate.ts';
 
-/** Brings every Gateway's Envoy to this state. Resolves when they have taken it; with what they said, when one has not. */
-export type Publish = (ir: Ir) => Promise<string | undefined>;
+/** Brings every Gateway's Envoy to this state. Resolves with undefined when they have taken it; else with what kept them from it. */
+export type Publish = (ir: Ir) => Promise<Unpublished | undefined>;
+
+export type Unpublished =
+  /** In Envoy's words. */
+  | { readonly kind: 'refused'; readonly words: string }
+  /** Nothing of it was sent: without these objects it would be small enough. */
+  | { readonly kind: 'large'; readonly objects: readonly { readonly ref: ObjectRef; readonly message: string }[] }
+  /** It is sent, and nobody knows what becomes of it. Publishing it again waits on. */
+  | { readonly kind: 'unanswered' };
 
 /** What Envoy would say to this state, without any Envoy in service being touched; undefined: it would take it. */
 export type Validate = (ir: Ir) => Promise<string | undefined>;
@@ -65,25 +73,39 @@ export class Controller {
     const unavailable = await this.#options.portsTaken(first.ir);
     const settings = { ...this.#options.settings, unavailable };
     const wanted = unavailable.size === 0 ? first : translate(resources, settings);
-    const refusal = await this.#options.publish(wanted.ir);
-    const inForce = refusal === undefined ? { resources, translated: wanted, refused: [] } : await this.#withoutCulprits(resources, settings, refusal);
+    const inForce = await this.#inForce(resources, wanted, settings);
+    if (inForce === undefined) return;
     // What is marked as refused stays so in here: it is tried again with the next change, and nothing else is blamed for it.
     this.#accepted = inForce.resources;
     const { ir, statuses, problems: found } = inForce.translated;
     this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...inForce.refused] });
   }
 
+  /** Publishes this state, or the part of it that can be; undefined: another one is wanted by now, and this one was not acknowledged. */
+  async #inForce(resources: Resources, translated: Translated, settings: Partial<Settings>): Promise<InForce | undefined> {
+    const outcome = await this.#options.publish(translated.ir);
+    switch (outcome?.kind) {
+      case undefined: return { resources, translated, refused: refusals(resources) };
+      case 'unanswered': return this.#next === undefined ? this.#inForce(resources, translated, settings) : undefined;
+      case 'refused': return this.#withoutCulprits(resources, settings, outcome.words);
+      case 'large': {
+        const closed = markLarge(resources, new Map(outcome.objects.map(({ ref, message }) => [objectKey(ref), message])));
+        return this.#inForce(closed, translate(closed, settings), settings);
+      }
+    }
+  }
+
   /**
    * Finds the objects that Envoy refuses among those that changed, and publishes the state in which they are closed. The tries are never
    * published: half of a change may leave a route without its policy.
    */
-  async #withoutCulprits(resources: Resources, settings: Partial<Settings>, refusal: string): Promise<{ readonly resources: Resources; readonly translated: Translated; readonly refused: readonly Problem[] }> {
+  async #withoutCulprits(resources: Resources, settings: Partial<Settings>, refusal: string): Promise<InForce> {
     const changes = differences(this.#accepted, resources);
     const culprits = await findCulprits(changes, (made) => this.#options.validate(translate(partly(this.#accepted, resources, made), settings).ir));
     // Where nothing that changed is to blame by itself, or closing it does not help, all of it is.
     const all = new Map(changes.map((key) => [key, refusal]));
     for (const blamed of culprits.size > 0 ? [culprits, all] : [all]) {
-      const closed = mark(resources, blamed);
+      const closed = mark(resources, new Map([...blamed].map(([key, words]) => [key, `Envoy refuses it: ${words}`])));
       const translated = translate(closed, settings);
       if ((await this.#options.publish(translated.ir)) === undefined) return { resources: closed, translated, refused: refusals(closed) };
     }
@@ -91,18 +113,26 @@ export class Controller {
   }
 }
 
+interface InForce { readonly resources: Resources; readonly translated: Translated; readonly refused: readonly Problem[] }
+
 function refusals(resources: Resources): Problem[] {
   return Object.values(resources).flat().flatMap((resource: Resource<unknown>) => resource.problems.filter(({ message }) => message === resource.refusal));
 }
 
+/** Those that were marked before and do not help are an error, or this would go on for ever. */
+function markLarge(resources: Resources, culprits: ReadonlyMap<string, string>): Resources {
+  const known = Object.values(resources).flat().filter(({ ref, large }: Resource<unknown>) => !large && culprits.has(objectKey(ref)));
+  if (known.length === 0) throw new Error(`this state is larger than an Envoy takes, and stays so whatever is closed: ${[...culprits.values()].join('; ')}`);
+  return mark(resources, culprits, { large: true });
+}
+
 /** The same resources, each culprit with a problem: translation closes what it covers and says why. */
-function mark(resources: Resources, culprits: ReadonlyMap<string, string>): Resources {
+function mark(resources: Resources, culprits: ReadonlyMap<string, string>, more: Pick<Resource<unknown>, 'large'> = {}): Resources {
   return Object.fromEntries(Object.entries(resources).map(([list, all]: [string, readonly Resource<unknown>[]]) => [list, all.map((resource) => {
-    const words = culprits.get(objectKey(resource.ref));
-    if (words === undefined) return resource;
+    const refusal = culprits.get(objectKey(resource.ref));
+    if (refusal === undefined || resource.refusal === refusal) return resource;
     const { file, line } = resource.source;
-    const refusal = `Envoy refuses it: ${words}`;
     const problem: Problem = { file, line, path: '', severity: 'error', message: refusal, object: resource.ref };
-    return { ...resource, refusal, problems: [...resource.problems, problem] };
+    return { ...resource, ...more, refusal, problems: [...resource.problems, problem] };
   })])) as unknown as Resources;
 }

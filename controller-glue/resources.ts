@@ -45,6 +45,8 @@ export interface Resource<Spec> {
   readonly problems: readonly Problem[];
   /** Envoy refuses what it leads to, in these words; it is among the problems too. */
   readonly refusal?: string;
+  /** It is refused for its size: nothing is kept of what it matches but paths, and those are closed. */
+  readonly large?: true;
 }
 
 export interface Resources {

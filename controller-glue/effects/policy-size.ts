@@ -1,4 +1,4 @@
-// How large a policy may be that routes carry in their metadata: each match of each rule carries it whole, and Envoy gets all of them in one message.
+// How large a policy may be: every virtual host that has routes under it carries it, and Envoy gets all of them in one message.
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { Fault } from '../problem-at.ts';
 
@@ -8,5 +8,5 @@ const MAX_BYTES = 128 * 1024;
 /** In a document it may look small: YAML has aliases, and escapes grow in JSON. */
 export function limitSize(policy: object, path: string, say: (fault: Fault) => void): void {
   const bytes = Buffer.byteLength(canonicalJson(policy));
-  if (bytes > MAX_BYTES) say({ path, message: `is ${Math.ceil(bytes / 1024)} KiB as JSON, and may have ${MAX_BYTES / 1024}: every match of every rule under the policy carries it`, hint: 'shorter bodies and lists, or several policies on several routes' });
+  if (bytes > MAX_BYTES) say({ path, message: `is ${Math.ceil(bytes / 1024)} KiB as JSON, and may have ${MAX_BYTES / 1024}: every host under the policy carries it`, hint: 'shorter bodies and lists, or several policies on several routes' });
 }

@@ -17,7 +17,7 @@ export function resolveRule(resource: Resource<HttpRouteSpec>, rule: HttpRule, i
   };
   // Gateway API: no matches is one match of every path.
   const matches = (rule.matches.length === 0 ? [{ path: { type: 'PathPrefix' as const, value: '/' }, headers: [], queryParams: [] }] : rule.matches)
-    .map((each, i) => match(each, `${at}.matches[${i}]`, fault, resource.refusal));
+    .map((each, i) => match(each, `${at}.matches[${i}]`, fault, resource));
   const backends = rule.backendRefs.map((ref, i) => resolveBackend(resource, ref, `${at}.backendRefs[${i}]`, draft));
   // EG: it takes the whole rule. A part of the requests could not be told from those that go elsewhere.
   const dynamic = backends.findIndex(({ share }) => 'cluster' in share && draft.clusters.get(share.cluster)?.kind === 'dynamic');
@@ -46,8 +46,12 @@ function merged(shares: readonly IrShare[]): IrShare[] {
 
 type SayFault = (path: string, message: string) => void;
 
-/** What a match cannot say it leaves out: broader, for a rule that answers 500. So are the patterns of a route that Envoy refused. */
-function match({ path, headers, queryParams, method }: Match, at: string, fault: SayFault, refusal: string | undefined): IrMatch {
+/**
+ * What a match cannot say it leaves out: broader, for a rule that answers 500. So are the patterns of a route that Envoy refused, and all that is long in one that
+ * was too large for it.
+ */
+function match({ path, headers, queryParams, method }: Match, at: string, fault: SayFault, { large, refusal }: Resource<HttpRouteSpec>): IrMatch {
+  if (large) return { path: pathMatch(path, `${at}.path.value`, fault, undefined), headers: [], query: [] };
   return {
     path: pathMatch(path, `${at}.path.value`, fault, refusal),
     ...(method === undefined ? {} : { method }),

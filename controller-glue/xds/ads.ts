@@ -18,7 +18,7 @@ export interface AdsOptions {
   readonly onNack?: (node: string, typeUrl: string, names: readonly string[], message: string) => void;
   /** Milliseconds, never going back. */
   readonly now?: () => number;
-  /** How long `publish` waits for an Envoy that is away, or busy warming, before it resolves all the same. Milliseconds. */
+  /** How long `publish` waits for an Envoy that is away, or busy warming, before it resolves with 'unanswered'. Milliseconds. */
   readonly patience?: number;
   /** How long clusters stay that are published no longer. Milliseconds. */
   readonly linger?: number;
@@ -32,7 +32,7 @@ interface Node {
   wanted: Wanted | undefined;
   readonly streams: Map<Call, DeltaStream>;
   /** Ends the `publish` that waits. */
-  finish: (refusal: Refusal | undefined) => void;
+  finish: (outcome: Refusal | 'unanswered' | undefined) => void;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -72,10 +72,10 @@ export class AdsServer {
 
   /**
    * Makes `snapshot` what the Envoys with this node id get. Resolves when they have acknowledged all of it that they ask for; with a refusal when they
-   * have refused some (the rest is then in force). Resolves with undefined, too, when a later `publish` or `close` overtakes it, and, with a warning,
-   * after `patience`; it stays published then.
+   * have refused some (the rest is then in force). Resolves with undefined, too, when a later `publish` or `close` overtakes it. After `patience` it
+   * resolves with 'unanswered', and a warning: what was sent may have got lost with its stream, or be refused yet. It stays published then.
    */
-  publish(nodeId: string, snapshot: Snapshot): Promise<Refusal | undefined> {
+  publish(nodeId: string, snapshot: Snapshot): Promise<Refusal | 'unanswered' | undefined> {
     for (const typeUrl of snapshot.keys()) if (!resourceTypes.some((type) => type.typeUrl === typeUrl)) throw new Error(`not served: ${typeUrl}`);
     const node = this.#node(nodeId);
     node.finish(undefined);
@@ -84,12 +84,12 @@ export class AdsServer {
     return new Promise((resolve) => {
       const impatience = setTimeout(() => {
         this.#options.log.warn({ node: nodeId, connected: node.streams.size > 0 }, 'Envoy has not acknowledged the published configuration yet');
-        node.finish(undefined);
+        node.finish('unanswered');
       }, this.#options.patience ?? 20_000);
-      node.finish = (refusal) => {
+      node.finish = (outcome) => {
         clearTimeout(impatience);
         node.finish = nobodyWaits;
-        resolve(refusal);
+        resolve(outcome);
       };
       this.#advance(node);
     });

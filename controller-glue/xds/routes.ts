@@ -32,13 +32,23 @@ export function virtualHostHead({ name, domains }: IrVirtualHost): VirtualHostJs
  */
 export function virtualHostLeaves({ keySets, routes }: IrVirtualHost): Map<string, () => string> {
   const leaves = new Map(Object.entries(keySets).map(([id, json]) => [`keyset.${id}`, () => json]));
-  for (const { jwt, fault, faultAfter, concurrency } of routes) {
-    for (const [kind, carried] of Object.entries({ jwt, fault, fault_after: faultAfter, concurrency })) {
-      if (carried !== undefined) leaves.set(`${kind}_policy.${carried.id}`, () => canonicalJson(carried.policy));
-    }
-  }
+  for (const route of routes) for (const { name, text } of policyLeaves(route, keySets)) leaves.set(name, text);
   return leaves;
 }
+
+/** What one route refers to; `kinds`: of the policies that it may be from. */
+export function policyLeaves({ jwt, fault, faultAfter, concurrency }: IrRoute, keySets: IrVirtualHost['keySets']): { name: string; text: () => string; kinds: readonly string[] }[] {
+  const leaf = (kind: string, carried: { readonly id: string; readonly policy: object } | undefined, kinds: readonly string[]) =>
+    (carried === undefined ? [] : [{ name: `${kind}_policy.${carried.id}`, text: () => canonicalJson(carried.policy), kinds }]);
+  const sets = jwt?.policy.providers.flatMap(({ keys }) => ('keySet' in keys ? [keys.keySet] : [])) ?? [];
+  return [
+    ...sets.map((id) => ({ name: `keyset.${id}`, text: () => keySets[id] ?? '{"keys":[]}', kinds: ['SecurityPolicy'] })),
+    ...leaf('jwt', jwt, ['SecurityPolicy']),
+    ...leaf('fault', fault, FAULTS), ...leaf('fault_after', faultAfter, FAULTS),
+    ...leaf('concurrency', concurrency, ['ConcurrencyPolicy']),
+  ];
+}
+const FAULTS = ['FaultPolicy', 'BackendTrafficPolicy'];
 
 export function virtualHostJson(host: IrVirtualHost): VirtualHostJson {
   const leaves = Object.fromEntries([...virtualHostLeaves(host)].map(([name, text]) => [name, text()]));

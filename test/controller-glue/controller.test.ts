@@ -1,6 +1,6 @@
 // What is in force after Envoy refuses something, and after the next change, with an Envoy that says no to what the test names.
 import { describe, expect, test } from 'vitest';
-import { type Applied, Controller } from '../../controller-glue/controller.ts';
+import { type Applied, Controller, type Unpublished } from '../../controller-glue/controller.ts';
 import type { Ir } from '../../controller-glue/ir.ts';
 import { load } from '../../controller-glue/load.ts';
 import { base, documents, httpRoute, securityPolicy } from '../up/manifests.ts';
@@ -20,9 +20,10 @@ class Fake {
       settings: {}, validate: says, portsTaken: async () => new Map(), onApplied: (state) => this.applied.push(state),
       publish: async (ir) => {
         this.published++;
-        const refusal = await says(ir);
-        if (refusal === undefined) this.inForce = routesOf(ir);
-        return refusal;
+        const words = await says(ir);
+        if (words !== undefined) return { kind: 'refused', words };
+        this.inForce = routesOf(ir);
+        return undefined;
       },
     });
   }
@@ -94,5 +95,53 @@ describe('a state that cannot be brought about', () => {
     await Promise.allSettled([first, second]);
     expect(applied).toHaveLength(1);
     expect(routesOf(applied[0]?.ir ?? { gateways: [] }).get('good')).toBe('policy');
+  });
+});
+
+describe('an outcome that is not a refusal', () => {
+  const resources = (...objects: readonly object[]) => ({ resources: load([{ path: 'a.yaml', text: `${base}\n---\n${documents(...objects)}` }]).resources, problems: [] });
+  const large = (name: string): Unpublished => ({ kind: 'large', objects: [{ ref: { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: 'default', name }, message: 'makes it too large' }] });
+  /** What publishing says, state by state; then nothing. */
+  const says = (...outcomes: readonly (Unpublished | undefined)[]) => {
+    const applied: Applied[] = [], published: Map<string, string>[] = [];
+    const controller = new Controller({
+      settings: {}, validate: async () => undefined, portsTaken: async () => new Map(), onApplied: (state) => applied.push(state),
+      publish: async (ir) => { published.push(routesOf(ir)); return outcomes[published.length - 1]; },
+    });
+    return { applied, published, controller };
+  };
+
+  test('what is too large is closed by its paths and named, and the rest of the change is in force', async () => {
+    const { applied, published, controller } = says(large('bad'));
+    const matched = httpRoute('bad', [{ path: { value: '/bad' }, headers: [{ name: 'x', value: 'y' }] }]);
+    await controller.apply(resources(good, matched, deny));
+    expect(published.map((routes) => Object.fromEntries(routes))).toEqual([{ good: 'policy', bad: 'forward' }, { good: 'policy', bad: 'respond' }]);
+    expect(applied.map(({ problems }) => problems.map(({ object, message }) => `${object?.name}: ${message}`))).toEqual([['bad: makes it too large']]);
+    const [closed] = applied[0]?.ir.gateways[0]?.routeTables[0]?.virtualHosts.flatMap(({ routes }) => routes.filter(({ name }) => name.includes('/bad/'))) ?? [];
+    expect(closed?.match).toEqual({ path: { kind: 'prefix', value: '/bad' }, headers: [], query: [] });
+    expect(applied[0]?.statuses.find(({ kind, metadata: { name } }) => kind === 'HTTPRoute' && name === 'bad')?.status).toMatchObject({ parents: [{ conditions: expect.arrayContaining([expect.objectContaining({ type: 'Accepted', status: 'False', message: expect.stringContaining('makes it too large') })]) }] });
+  });
+
+  test('what stays too large whatever is closed is not applied, and the next state has its turn', async () => {
+    const { applied, controller } = says(large('bad'), large('bad'));
+    await expect(controller.apply(resources(good, bad))).rejects.toThrow('larger than an Envoy takes, and stays so whatever is closed: makes it too large');
+    expect(applied).toEqual([]);
+    await controller.apply(resources(good));
+    expect(applied).toHaveLength(1);
+  });
+
+  test('what no Envoy has acknowledged is not in force until one does', async () => {
+    const { applied, published, controller } = says({ kind: 'unanswered' }, { kind: 'unanswered' });
+    await controller.apply(resources(good));
+    expect([published.length, applied.length]).toEqual([3, 1]);
+  });
+
+  test('nor is it waited for once another state is wanted', async () => {
+    const { applied, published, controller } = says({ kind: 'unanswered' });
+    const first = controller.apply(resources(good));
+    await controller.apply(resources(good, deny));
+    await first;
+    expect(published.map((routes) => routes.get('good'))).toEqual(['forward', 'policy']);
+    expect(applied).toHaveLength(1);
   });
 });

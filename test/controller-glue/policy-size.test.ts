@@ -1,4 +1,4 @@
-// Every match of every rule carries its policies whole. One that the filter would refuse as too large did nothing, and nobody was told; a few large ones made
+// Every virtual host carries the policies of its routes. One that the filter would refuse as too large did nothing, and nobody was told; a few large ones made
 // a route table that no message holds.
 import { expect, test } from 'vitest';
 import { load } from '../../controller-glue/load.ts';

@@ -41,9 +41,9 @@ afterEach(async () => {
 
 const socket = (): string => join(folder, 'run', 'xds.sock');
 
-async function listen(): Promise<AdsServer> {
+async function listen(patience = 20_000): Promise<AdsServer> {
   const log = pino({ level: 'warn' }, { write: (line: string) => { warnings.push((JSON.parse(line) as { msg: string }).msg); } });
-  const server = new AdsServer({ log, linger: 300, onNack: (...nack) => { nacks.push([nack[0], nack[1], ...nack[2], nack[3]]); }, onAck: (_node, typeUrl, names) => { acks.push(`${typeUrl.split('.').at(-1)} ${names.join(' ')}`); } });
+  const server = new AdsServer({ log, linger: 300, patience, onNack: (...nack) => { nacks.push([nack[0], nack[1], ...nack[2], nack[3]]); }, onAck: (_node, typeUrl, names) => { acks.push(`${typeUrl.split('.').at(-1)} ${names.join(' ')}`); } });
   await server.listen(socket());
   return server;
 }
@@ -109,6 +109,17 @@ describe('with Envoy', () => {
     expect((await load.stop()).failures).toEqual({});
   });
 
+  test('what no Envoy has acknowledged is not called taken, and is as soon as one has', async () => {
+    await ads.close();
+    ads = await listen(100);
+    expect(await publish()).toBe('unanswered');
+    expect(warnings).toEqual(['Envoy has not acknowledged the published configuration yet']);
+    await start();
+    let outcome: unknown = 'unanswered';
+    await until(async () => { outcome = await publish(); return outcome !== 'unanswered'; }, 'the acknowledgement');
+    expect(outcome).toBeUndefined();
+  });
+
   test('a refused route table is reported with its name and reason, the last good one serves, and a corrected one goes through', async () => {
     const envoy = await serve({ clusters: { one: { port: upstream.port }, two: { port: upstream.port } }, routes: { [port]: [['/', 'one']] } });
     const other = await freePort();
@@ -120,7 +131,7 @@ describe('with Envoy', () => {
     expect(await status(port, '/')).toBe('200');
     await until(async () => (await status(other, '/')) === '200', 'the table beside it');
     const attempts = await envoy.stat(`http.edge.rds.${tableName(port)}.update_rejected`);
-    expect((await publish(bad))?.names).toEqual([tableName(port)]);
+    expect(await publish(bad)).toMatchObject({ names: [tableName(port)] });
     expect(await envoy.stat(`http.edge.rds.${tableName(port)}.update_rejected`)).toBe(attempts);
     expect(await publish({ clusters: { two: { port: upstream.port } }, routes: { [port]: [['//.*//', 'two']] } })).toBeUndefined();
     expect(await status(port, '/')).toBe('200');
@@ -130,7 +141,7 @@ describe('with Envoy', () => {
   test('a good table beside a refused one comes into force', async () => {
     const other = await freePort();
     await serve({ routes: { [port]: [['/', 'one']], [other]: [['/', 'one']] } });
-    expect((await publish({ routes: { [port]: [['//(unclosed//', 'one']], [other]: [['/closed', 'nowhere'], ['/', 'one']] } }))?.names).toEqual([tableName(port)]);
+    expect(await publish({ routes: { [port]: [['//(unclosed//', 'one']], [other]: [['/closed', 'nowhere'], ['/', 'one']] } })).toMatchObject({ names: [tableName(port)] });
     await until(async () => (await status(other, '/closed')) === '503', 'the good table');
     expect(nacks).toHaveLength(1);
   });
