@@ -12,7 +12,7 @@ import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
 import { RouteCache } from '../controller-glue/xds/encode-routes.ts';
 import { consistent } from '../controller-glue/xds/consistent.ts';
 import type { WasmModules } from '../controller-glue/xds/extensions.ts';
-import { type Blamed, tooLarge } from '../controller-glue/xds/size.ts';
+import { refuseLarge, tooLarge } from '../controller-glue/xds/size.ts';
 import { type Snapshot, buildSnapshot } from '../controller-glue/xds/snapshot.ts';
 import { staticConfiguration } from '../controller-glue/xds/static.ts';
 import { EnvoyRunner } from './envoy-runner.ts';
@@ -60,9 +60,9 @@ export class Envoys {
   /** Brings every Gateway's Envoy to this state. Nothing is sent to any as long as something is too large. */
   async publish(ir: Ir): Promise<Unpublished | undefined> {
     if (this.#stopped) return undefined;
-    const snapshots = ir.gateways.map((gateway) => this.#snapshot(gateway));
-    const objects = snapshots.flatMap(({ large }) => large);
+    const objects = ir.gateways.flatMap((gateway) => tooLarge(gateway, this.#cache(gateway)));
     if (objects.length > 0) return { kind: 'large', objects };
+    const snapshots = ir.gateways.map((gateway) => ({ gateway, snapshot: this.#snapshot(gateway) }));
     const wanted = new Map(ir.gateways.map((gateway) => [nodeId(gateway), portsOf(gateway)]));
     const leaving = [...this.#runners.keys()].filter((id) => !wanted.has(id));
     // A port changes hands only when it is free: two Envoys on one would share its connections (reuse_port).
@@ -87,12 +87,17 @@ export class Envoys {
     return unpublished.find(({ kind }) => kind === 'refused') ?? unpublished[0];
   }
 
-  #snapshot(gateway: IrGateway): { readonly gateway: IrGateway; readonly snapshot: Snapshot; readonly large: readonly Blamed[] } {
-    const { wasm, caFile, address } = this.#options;
+  #cache(gateway: IrGateway): RouteCache {
     const cache = this.#caches.get(nodeId(gateway)) ?? new RouteCache();
     this.#caches.set(nodeId(gateway), cache);
-    const snapshot = buildSnapshot(gateway, { wasm, caFile, address, cache });
-    return { gateway, snapshot, large: tooLarge(gateway, snapshot, cache) };
+    return cache;
+  }
+
+  #snapshot(gateway: IrGateway): Snapshot {
+    const { wasm, caFile, address } = this.#options;
+    const snapshot = buildSnapshot(gateway, { wasm, caFile, address, cache: this.#cache(gateway) });
+    refuseLarge(snapshot);
+    return snapshot;
   }
 
   /** Ports of this state that something else holds. */

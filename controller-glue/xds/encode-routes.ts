@@ -12,8 +12,14 @@ import { METADATA, routeJson, routeTableHead, virtualHostHead, virtualHostLeaves
 export class RouteCache {
   #now = new Map<string, Uint8Array>();
   #before = new Map<string, Uint8Array>();
+  /** Of one build, in which routes are asked for again. */
+  readonly #routes = new WeakMap<IrRoute, Uint8Array>();
 
-  bytes(route: IrRoute): Uint8Array { return this.#kept(contentKey(route), () => encode(RouteSchema.typeName, routeJson(route))); }
+  bytes(route: IrRoute): Uint8Array {
+    const bytes = this.#routes.get(route) ?? this.#kept(contentKey(route), () => encode(RouteSchema.typeName, routeJson(route)));
+    this.#routes.set(route, bytes);
+    return bytes;
+  }
 
   /** A google.protobuf.Struct of this leaf alone. */
   leaf(name: string, text: () => string): Uint8Array { return this.#kept(name, () => encode(StructSchema.typeName, { [name]: text() })); }

@@ -1,8 +1,9 @@
-// Is a snapshot larger than the stream to an Envoy takes, and whose is the most of it?
+// Is the configuration of a Gateway larger than the stream to an Envoy takes, and whose is the most of it? Asked before it is put together: what every host
+// repeats may not fit into memory either.
 import type { IrGateway, IrRouteTable, ObjectRef } from '../ir.ts';
 import type { RouteCache } from './encode-routes.ts';
 import { policyLeaves } from './routes.ts';
-import { type Snapshot, typeUrls } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** Of one resource: half of what a message may have (ads.ts). Beyond that the stream would break, Envoy come back, and the stream break again, for ever. */
 const MAX_BYTES = 32 * 2 ** 20;
@@ -11,30 +12,41 @@ const MAX_BYTES = 32 * 2 ** 20;
 export interface Blamed { readonly ref: ObjectRef; readonly message: string }
 
 interface Weight { readonly ref: ObjectRef; bytes: number }
+interface Weights { readonly total: number; readonly of: readonly Weight[] }
 
 /** Objects without which every route table would fit; empty: all do. Throws where nothing that is left to close would help. */
-export function tooLarge({ namespace, name, routeTables }: IrGateway, snapshot: Snapshot, cache: RouteCache, limit = MAX_BYTES): Blamed[] {
+export function tooLarge({ namespace, name, routeTables }: IrGateway, cache: RouteCache, limit = MAX_BYTES): Blamed[] {
   const blamed = new Map<string, Blamed>();
-  for (const [url, resources] of snapshot) {
-    for (const [resource, { body }] of resources) {
-      if (body.length <= limit) continue;
-      const table = url === typeUrls.route ? routeTables.find((each) => each.name === resource) : undefined;
-      const excess = body.length - limit;
-      const found = table === undefined ? [] : heaviest(weights(table, cache), excess);
-      if (found.length === 0) throw new Error(`the configuration of Gateway ${namespace}/${name} is not published: ${url.slice(url.lastIndexOf('.') + 1)} ${resource} is ${mebibytes(excess)} larger than an Envoy takes`);
-      for (const { ref, bytes } of found) {
-        blamed.set(keyOf(ref), { ref, message: `makes the configuration of Gateway ${namespace}/${name} too large: ${mebibytes(excess)} more than an Envoy takes, and ${mebibytes(bytes)} are of this object` });
-      }
+  for (const table of routeTables) {
+    const { total, of } = weights(table, cache);
+    const excess = total - limit;
+    if (excess <= 0) continue;
+    const found = heaviest(of, excess);
+    if (found.length === 0) throw unpublished(`RouteConfiguration ${table.name}`, excess);
+    for (const { ref, bytes } of found) {
+      blamed.set(keyOf(ref), { ref, message: `makes the configuration of Gateway ${namespace}/${name} too large: ${mebibytes(excess)} more than an Envoy takes, and ${mebibytes(bytes)} are of this object` });
     }
   }
   return [...blamed.values()];
 }
 
+/** Throws where a resource is too large all the same: of the others there is nothing to be closed. */
+export function refuseLarge(snapshot: Snapshot, limit = MAX_BYTES + FRAMING): void {
+  for (const [url, resources] of snapshot) {
+    for (const [name, { body }] of resources) if (body.length > limit) throw unpublished(`${url.slice(url.lastIndexOf('.') + 1)} ${name}`, body.length - limit);
+  }
+}
+
+/** Room for what holds routes and policies together. */
+const FRAMING = 2 ** 20;
+
+function unpublished(what: string, excess: number): Error { return new Error(`not published: ${what} is ${mebibytes(excess)} larger than an Envoy takes`); }
+
 /** What each object adds to a table: an HTTPRoute its matches, a policy what the virtual hosts carry of it. */
-function weights({ virtualHosts }: IrRouteTable, cache: RouteCache): Weight[] {
+function weights({ virtualHosts }: IrRouteTable, cache: RouteCache): Weights {
+  let total = 0;
   const all = new Map<string, Weight>();
-  const add = (ref: ObjectRef | undefined, bytes: number): void => {
-    if (ref === undefined) return;
+  const add = (ref: ObjectRef, bytes: number): void => {
     const weight = all.get(keyOf(ref)) ?? { ref, bytes: 0 };
     weight.bytes += bytes;
     all.set(keyOf(ref), weight);
@@ -44,15 +56,19 @@ function weights({ virtualHosts }: IrRouteTable, cache: RouteCache): Weight[] {
     for (const route of routes) {
       const { owners: [own, ...policies], match, action } = route;
       // What is closed and matches paths alone has nothing left to give.
-      if (action.kind === 'forward' || match.headers.length + match.query.length > 0) add(own, cache.bytes(route).length);
+      const bytes = cache.bytes(route).length;
+      total += bytes;
+      if (own !== undefined && (action.kind === 'forward' || match.headers.length + match.query.length > 0)) add(own, bytes);
       for (const { name, text, kinds } of policyLeaves(route, keySets)) {
         if (seen.has(name)) continue;
         seen.add(name);
-        for (const policy of policies) if (kinds.includes(policy.kind)) add(policy, cache.leaf(name, text).length);
+        const size = cache.leaf(name, text).length;
+        total += size;
+        for (const policy of policies) if (kinds.includes(policy.kind)) add(policy, size);
       }
     }
   }
-  return [...all.values()];
+  return { total, of: [...all.values()] };
 }
 
 /** Of the namespace that has the most its largest, and so on until enough is gone: who has little keeps it, whoever fills the rest. */

@@ -4,7 +4,7 @@ import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
 import { RouteCache } from '../../controller-glue/xds/encode-routes.ts';
 import { NO_CODE } from '../../controller-glue/xds/extensions.ts';
-import { tooLarge } from '../../controller-glue/xds/size.ts';
+import { refuseLarge, tooLarge } from '../../controller-glue/xds/size.ts';
 import { buildSnapshot, typeUrls } from '../../controller-glue/xds/snapshot.ts';
 import { documents, gateway, gatewayClass, httpRoute, service } from '../up/manifests.ts';
 
@@ -26,8 +26,8 @@ function built(...objects: readonly object[]) {
   if (irGateway === undefined) throw new Error('no gateway');
   const cache = new RouteCache();
   const snapshot = buildSnapshot(irGateway, { wasm: NO_CODE, caFile: '/ca.pem', address: '127.0.0.1', cache });
-  const blamed = (limit: number): string[] => tooLarge(irGateway, snapshot, cache, limit).map(({ ref, message }) => `${ref.kind} ${ref.namespace}/${ref.name}: ${message}`);
-  return { bytes: [...snapshot.get(typeUrls.route)?.values() ?? []].reduce((sum, { body }) => sum + body.length, 0), blamed };
+  const blamed = (limit: number): string[] => tooLarge(irGateway, cache, limit).map(({ ref, message }) => `${ref.kind} ${ref.namespace}/${ref.name}: ${message}`);
+  return { snapshot, bytes: [...snapshot.get(typeUrls.route)?.values() ?? []].reduce((sum, { body }) => sum + body.length, 0), blamed };
 }
 
 test('a policy is there once, however many matches are under it', () => {
@@ -56,5 +56,8 @@ test('who has little keeps it, though one object of it is larger than each of th
 });
 
 test('where nothing that could be closed would help, nothing is published', () => {
-  expect(() => built(httpRoute('one')).blamed(10)).toThrow(/the configuration of Gateway default\/eg is not published: .* larger than an Envoy takes/);
+  const closed = built(httpRoute('one', undefined, { backend: 'nowhere' }));
+  expect(() => closed.blamed(10)).toThrow('not published: RouteConfiguration default/eg/10080 is 0.0 MiB larger than an Envoy takes');
+  expect(() => { refuseLarge(closed.snapshot); }).not.toThrow();
+  expect(() => { refuseLarge(closed.snapshot, 10); }).toThrow(/^not published: \w+ \S+ is 0.0 MiB larger than an Envoy takes$/);
 });
