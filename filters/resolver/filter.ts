@@ -17,9 +17,9 @@ export {
 
 const NOTHING = new ArrayBuffer(0);
 const POLICY = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", "resolver"]);
-const AUTHORITY = utf8(":authority"), STATUS = utf8(":status"), UNAVAILABLE = utf8("503");
+const AUTHORITY = utf8(":authority");
 const FLAGS = propertyPath(["response", "flags"]);
-/** Envoy's response flag UF: no connection to the upstream. */
+/** Envoy's response flag UF: no connection to the upstream, and no retry made one. */
 const CONNECTION_FAILED: u64 = 0x20;
 
 const ADDRESS = decided("address"), VALID_FOR = decided("valid_for_ms"), BY_POLICY = decided("verdict");
@@ -122,10 +122,8 @@ class ResolverRequest extends HttpContext {
   }
 }
 
-/** Whether the answer is Envoy's own, to a connection that did not come about. */
+/** Whether the answer is Envoy's own, to a connection that did not come about. Its status may be any: a gRPC request gets a 200. */
 function connectionFailed(): bool {
-  const status = header(MapType.HttpResponseHeaders, STATUS);
-  if (status == null || !same(status, UNAVAILABLE)) return false;
   const flags = property(FLAGS);
   return flags != null && (u64At(flags, 0) & CONNECTION_FAILED) != 0;
 }

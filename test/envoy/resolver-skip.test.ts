@@ -130,7 +130,7 @@ test('no header sets what the filters say to each other', async () => {
   expect(reached).toEqual([]);
 });
 
-test('an address that cannot be connected to is forgotten, and the service told: it chooses another', async () => {
+test.each([['', 503], ['content-type: application/grpc\r\n', 200]])('an address that cannot be connected to is forgotten, and the service told: it chooses another (%j)', async (headers, status) => {
   answers['moves.test'] = { addresses: ['127.0.0.1', '127.0.0.2'], ttl: 300 };
   const leaves = await host('127.0.0.1');
   const { port: at } = leaves.address() as AddressInfo;
@@ -138,7 +138,7 @@ test('an address that cannot be connected to is forgotten, and the service told:
   const stays = await host('127.0.0.2', at);
   leaves.closeAllConnections();
   await new Promise((closed) => { leaves.close(closed); });
-  expect(await get('open', `moves.test:${at}`)).toMatchObject({ status: 503, details: expect.stringContaining('connect') });
+  expect(await get('open', `moves.test:${at}`, headers)).toMatchObject({ status, details: expect.stringContaining('connect') });
   expect(asked).toHaveLength(1);
   for (let i = 0; i < 3; i++) expect((await get('open', `moves.test:${at}`)).status).toBe(200);
   expect(asked).toEqual([{ host: `moves.test:${at}`, failed: '' }, { host: `moves.test:${at}`, failed: `127.0.0.1:${at}` }]);

@@ -76,7 +76,7 @@ describe('nothing is remembered', () => {
     ['without a verdict', { address: '192.0.2.1:443', valid_for_ms: '1000' }],
     ['that another policy decided', { address: '192.0.2.1:443', valid_for_ms: '1000', verdict: 'p2' }],
     ['that was refused', {}],
-    ...['', '-1', '-1000', 'x', '1s', '1e999', 'NaN', '9'.repeat(400), '0.5'].map((time): [string, Said] => [`for a time of ${JSON.stringify(time).slice(0, 20)}`, { address: '192.0.2.1:443', valid_for_ms: time, verdict: 'p1' }]),
+    ...['', '-1', '-1000', 'x', '1s', '1e999', 'NaN', '9'.repeat(400), '36893488147419104232', '0.5'].map((time): [string, Said] => [`for a time of ${JSON.stringify(time).slice(0, 20)}`, { address: '192.0.2.1:443', valid_for_ms: time, verdict: 'p1' }]),
   ])('%s', (_, said) => {
     const vm = load();
     for (let i = 0; i < 3; i++) expect(written(ask(vm, 'a.test', { said }))).toEqual(asks());
@@ -132,6 +132,13 @@ describe('an address that Envoy cannot connect to', () => {
     expect(vm.metrics.get('gatewright_resolver_failed_addresses')).toBe(1);
   });
 
+  test('is forgotten, too, where a gRPC request got a 200', () => {
+    const vm = load();
+    ask(vm, 'a.test');
+    ask(vm, 'a.test', { flags: 0x20, response: { status: 200, headers: { 'grpc-status': '14' } } });
+    expect(written(ask(vm, 'a.test'))).toEqual(asks('192.0.2.1:443'));
+  });
+
   test('is told of too when it was just decided', () => {
     const vm = load();
     expect(written(ask(vm, 'a.test', UF))).toEqual(asks());
@@ -139,7 +146,7 @@ describe('an address that Envoy cannot connect to', () => {
     expect(written(ask(vm, 'a.test'))).toEqual(repeats('192.0.2.2:443'));
   });
 
-  test.each<[string, number, number]>([['503 by the host', 503, 0], ['an overflow', 503, 0x80], ['a reset', 503, 0x10], ['200 with the flag, after a retry', 200, 0x20]])('not so: %s', (_, status, flags) => {
+  test.each<[string, number, number]>([['503 by the host', 503, 0], ['an overflow', 503, 0x40], ['a reset', 503, 0x10], ['a timeout', 504, 0x4]])('not so: %s', (_, status, flags) => {
     const vm = load();
     ask(vm, 'a.test');
     ask(vm, 'a.test', { flags, response: { status } });
