@@ -1,7 +1,7 @@
 // Keeps what the dynamic resolver decided beside Envoy: a request for a known host is sent on its way without asking again. It is before the resolver's
 // ext_proc filter in the chain, which is skipped where SKIP says so. It only ever repeats: where nothing is remembered the resolver decides.
 import { Action, LogLevel, MapType } from "../../proxy-wasm-as/assembly/abi";
-import { same, slice, utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { find, same, slice, utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { ConfigReader } from "../../proxy-wasm-as/assembly/config-reader";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
 import { header, log, property, propertyOver, propertyPath, setEnvoyFilterState, setFilterState, uptime } from "../../proxy-wasm-as/assembly/host";
@@ -21,6 +21,9 @@ const AUTHORITY = utf8(":authority");
 const FLAGS = propertyPath(["response", "flags"]);
 /** Envoy's response flag UF: no connection to the upstream, and no retry made one. */
 const CONNECTION_FAILED: u64 = 0x20;
+
+const FAILURE = propertyPath(["upstream", "transport_failure_reason"]);
+const DELAYED = utf8("delayed connect error"), IMMEDIATE = utf8("immediate connect error");
 
 const ADDRESS = decided("address"), VALID_FOR = decided("valid_for_ms"), BY_POLICY = decided("verdict");
 function decided(leaf: string): ArrayBuffer { return propertyPath(["metadata", "filter_metadata", "gatewright.resolver", leaf]); }
@@ -102,7 +105,7 @@ class ResolverRequest extends HttpContext {
     const question = this.question, used = this.used;
     if (question == null) return Action.Continue;
     if (used == null) this.learn(question);
-    else if (connectionFailed()) this.fail(question, used.address);
+    else if (connectionFailed()) this.forget(question, used.address);
     return Action.Continue;
   }
 
@@ -112,12 +115,12 @@ class ResolverRequest extends HttpContext {
     if (verdict == null || !same(verdict, question.policy)) return;
     const address = property(ADDRESS), validFor = property(VALID_FOR);
     if (address == null) return;
-    if (connectionFailed()) this.fail(question, address);
+    if (connectionFailed()) this.forget(question, address);
     else if (validFor != null) this.root.decisions.keep(question, address, milliseconds(validFor), this.asked);
   }
 
-  private fail(question: Question, address: ArrayBuffer): void {
-    this.root.decisions.fail(question, address);
+  private forget(question: Question, address: ArrayBuffer): void {
+    this.root.decisions.forget(question, address, takesNoConnection());
     this.root.failed.increment();
   }
 }
@@ -126,6 +129,15 @@ class ResolverRequest extends HttpContext {
 function connectionFailed(): bool {
   const flags = property(FLAGS);
   return flags != null && (u64At(flags, 0) & CONNECTION_FAILED) != 0;
+}
+
+/**
+ * Whether TCP itself failed. The resolver holds that against the address, for all hosts that are there. What a name has to do with, such as a certificate
+ * for another one, says nothing about the address: with names of their own, clients could talk the resolver out of the addresses of others.
+ */
+function takesNoConnection(): bool {
+  const reason = property(FAILURE);
+  return reason != null && (find(reason, 0, reason.byteLength, DELAYED) == 0 || find(reason, 0, reason.byteLength, IMMEDIATE) == 0);
 }
 
 /** Of decimal digits, and nothing else, what they say; otherwise 0. */

@@ -33,7 +33,7 @@ export class Remembered {
   readonly state: ArrayBuffer;
   /** Milliseconds of uptime(). */
   until: i64 = 0;
-  /** Envoy could not connect there, and the resolver has not been told yet. */
+  /** Nothing takes connections there, and the resolver has not been told yet. */
   failed: bool = false;
   constructor(readonly question: Question, readonly address: ArrayBuffer) { this.state = envoyFilterState(ADDRESS_KEY, address); }
 }
@@ -56,8 +56,8 @@ export class Decisions {
     if (validFor > 0) this.put(question, address).until = asked + min(validFor, LONGEST);
   }
 
-  /** Envoy could not connect to what was decided: it is not used again, and the next question says so. */
-  fail(question: Question, address: ArrayBuffer): void { this.put(question, address).failed = true; }
+  /** Envoy could not connect to what was decided: it is not used again. `tell`: the next question says so. */
+  forget(question: Question, address: ArrayBuffer, tell: bool): void { this.put(question, address).failed = tell; }
 
   private put(question: Question, address: ArrayBuffer): Remembered {
     const entry = new Remembered(question, address);

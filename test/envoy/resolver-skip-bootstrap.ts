@@ -5,14 +5,16 @@ type Json = Record<string, unknown>;
 const any = (name: string, value: Json = {}): Json => ({ '@type': `type.googleapis.com/${name}`, ...value });
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
+const dialled = { type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', connect_timeout: '1s', original_dst_lb_config: { metadata_key: { key: 'gatewright.resolver', path: [{ key: 'address' }] } } };
+
 /** Which of the filters a route has. The guard it has always. */
 interface RouteFilters { readonly remembers: boolean; readonly asks: boolean }
 
-function route(prefix: string, policy: string, { remembers, asks }: RouteFilters): Json {
+function route(prefix: string, policy: string, { remembers, asks }: RouteFilters, cluster = 'dialled'): Json {
   const asked = { sourced_metadata: { metadata_matcher: { filter: 'gatewright.resolver', path: [{ key: 'verdict' }], value: { string_match: { exact: policy } } }, metadata_source: 'DYNAMIC' } };
   const known = { filter_state: { key: 'wasm.gatewright.resolver', string_match: { exact: policy } } };
   return {
-    match: { prefix: `/${prefix}` }, route: { cluster: 'dialled' },
+    match: { prefix: `/${prefix}` }, route: { cluster },
     metadata: { filter_metadata: { gatewright: { resolver: policy } } },
     typed_per_filter_config: {
       ...(remembers ? { known: any('envoy.config.route.v3.FilterConfig', { config: {} }) } : {}),
@@ -22,7 +24,7 @@ function route(prefix: string, policy: string, { remembers, asks }: RouteFilters
   };
 }
 
-/** Routes /<policy> for each policy; /no-service/<policy> without ext_proc, /no-memory/<policy> without the wasm filter. */
+/** Routes /<policy> for each policy; /no-service/<policy> without ext_proc, /no-memory/<policy> without the wasm filter, /tls/<policy> to hosts that must speak TLS. */
 export function resolverSkipBootstrap(wasm: string, socket: string, policies: readonly string[]): Json {
   const processor = any('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', {
     grpc_service: { envoy_grpc: { cluster_name: 'service' } }, message_timeout: '15s', request_attributes: [FAILED_ATTRIBUTE],
@@ -56,6 +58,7 @@ export function resolverSkipBootstrap(wasm: string, socket: string, policies: re
   ];
   const routes = policies.flatMap((policy) => [
     route(`no-service/${policy}`, policy, { remembers: true, asks: false }), route(`no-memory/${policy}`, policy, { remembers: false, asks: true }), route(policy, policy, { remembers: true, asks: true }),
+    route(`tls/${policy}`, policy, { remembers: true, asks: true }, 'tls'),
   ]);
   const details = { filter: { status_code_filter: { comparison: { op: 'GE', value: { default_value: 0, runtime_key: 'none' } } } }, headers_to_add: [{ header: { key: 'x-details', value: '%RESPONSE_CODE_DETAILS%' } }] };
   return {
@@ -66,7 +69,8 @@ export function resolverSkipBootstrap(wasm: string, socket: string, policies: re
       clusters: [
         { name: 'service', load_assignment: { cluster_name: 'service', endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: socket } } } }] }] },
           typed_extension_protocol_options: { [HTTP_OPTIONS]: any(HTTP_OPTIONS, { explicit_http_config: { http2_protocol_options: {} } }) } },
-        { name: 'dialled', type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', connect_timeout: '1s', original_dst_lb_config: { metadata_key: { key: 'gatewright.resolver', path: [{ key: 'address' }] } } },
+        { name: 'dialled', ...dialled },
+        { name: 'tls', ...dialled, transport_socket: { name: 'tls', typed_config: any('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext') } },
       ],
     },
   };

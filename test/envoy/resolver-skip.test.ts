@@ -146,6 +146,14 @@ test.each([['', 503], ['content-type: application/grpc\r\n', 200]])('an address 
   stays.close();
 });
 
+test('an address is not blamed for a TLS failure: with a name of their own, clients could talk the service out of it', async () => {
+  answers['other-name.test'] = { addresses: ['127.0.0.1', '127.0.0.2'], ttl: 300 };
+  const twin = await host('127.0.0.2', port);
+  for (let i = 0; i < 3; i++) expect(await get('tls/open', `other-name.test:${port}`)).toMatchObject({ status: 503, details: expect.stringContaining('TLS_error') });
+  expect(asked).toEqual(Array.from({ length: 3 }, () => ({ host: `other-name.test:${port}`, failed: '' })));
+  twin.close();
+});
+
 test('an answer of 503 by the host itself says nothing about its address', async () => {
   answers['busy.test'] = { addresses: ['127.0.0.1'], ttl: 300 };
   const busy = createServer((_, response) => { response.writeHead(503).end(); }).listen(0, '127.0.0.1');

@@ -9,13 +9,13 @@ const DIAL = 'envoy.network.transport_socket.original_dst_address';
 const load = (foreignFunctions: Readonly<Record<string, ForeignFunction>> = {}): Vm => Vm.load(WASM, { pluginConfiguration: '{"source":"route"}', foreignFunctions });
 
 interface Said { readonly address?: string; readonly valid_for_ms?: string; readonly verdict?: string }
-interface Options { readonly policy?: string; readonly said?: Said; readonly flags?: number; readonly response?: OriginReply }
+interface Options { readonly policy?: string; readonly said?: Said; readonly flags?: number; readonly reason?: string; readonly response?: OriginReply }
 
 /** A request whose route has this policy, to which the service says this if it is asked. */
-function ask(vm: Vm, host: string, { policy = 'p1', said = { address: '192.0.2.1:443', valid_for_ms: '1000', verdict: policy }, flags = 0, response = {} }: Options = {}): Exchange {
+function ask(vm: Vm, host: string, { policy = 'p1', said = { address: '192.0.2.1:443', valid_for_ms: '1000', verdict: policy }, flags = 0, reason = flags === 0x20 ? 'delayed connect error: Connection refused' : '', response = {} }: Options = {}): Exchange {
   const properties: Properties = {
     xds: { route_metadata: { filter_metadata: { gatewright: { resolver: policy } } } },
-    metadata: { filter_metadata: { 'gatewright.resolver': { ...said } } }, response: { flags },
+    metadata: { filter_metadata: { 'gatewright.resolver': { ...said } } }, response: { flags }, upstream: { transport_failure_reason: reason },
   };
   return vm.request({ ':authority': host }, { properties, response });
 }
@@ -137,6 +137,13 @@ describe('an address that Envoy cannot connect to', () => {
     ask(vm, 'a.test');
     ask(vm, 'a.test', { flags: 0x20, response: { status: 200, headers: { 'grpc-status': '14' } } });
     expect(written(ask(vm, 'a.test'))).toEqual(asks('192.0.2.1:443'));
+  });
+
+  test.each(['', 'TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: delayed connect error', 'TLS_error'])('is not blamed for what may be the name\'s fault: %j', (reason) => {
+    const vm = load();
+    ask(vm, 'a.test');
+    expect(written(ask(vm, 'a.test', { ...UF, reason }))).toEqual(repeats());
+    expect(written(ask(vm, 'a.test'))).toEqual(asks());
   });
 
   test('is told of too when it was just decided', () => {
