@@ -35,11 +35,16 @@ interface Worker {
   connections: number;
   /** On their way to it. They are open here, too, until it has them: a worker that dies leaves no connection behind that nobody serves. */
   readonly handed: Map<number, Socket>;
+  /** Calls off what waits to ask it whether it is still there. */
+  unwatch: () => void;
   readonly exited: Promise<void>;
 }
 
 /** Before a worker that died is replaced: one that dies at once must not take all the CPU. */
 const RESPAWN_AFTER = 200;
+/** A worker that hangs would fail its share of the requests, and hold up whoever tells it something, for ever. */
+const ASK_EVERY = 5_000;
+const HUNG_AFTER = 10_000;
 /** Connections that wait while no worker is ready. */
 const MAX_HOMELESS = 1000;
 
@@ -158,12 +163,13 @@ export class WorkerPool {
     const { script, arguments: rest = [], address, log, world } = this.#options;
     const child = fork(script, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const exited = new Promise<void>((resolve) => { child.once('exit', () => resolve()); });
-    const worker: Worker = { process: child, slot, ready: false, leaving: false, connections: 0, handed: new Map(), exited };
+    const worker: Worker = { process: child, slot, ready: false, leaving: false, connections: 0, handed: new Map(), unwatch: () => undefined, exited };
     this.#workers.add(worker);
     child.on('message', (message: FromWorker) => this.#heard(worker, message));
     child.on('error', () => {}); // 'exit' follows
     void exited.then(() => {
       worker.ready = false;
+      worker.unwatch();
       this.#workers.delete(worker);
       for (const socket of worker.handed.values()) this.#place(socket, slot);
       for (const [id, question] of this.#waiting) if (question.worker === worker) { this.#waiting.delete(id); question.reject(new Error('an ext_proc worker is gone')); }
@@ -182,8 +188,23 @@ export class WorkerPool {
       if (this.#news === news && this.#documents().every(([, id]) => before.some(([, known]) => known === id))) break;
     }
     worker.ready = true;
+    this.#watch(worker);
     const homeless = this.#homeless.splice(0);
     for (const [socket, own] of homeless) this.#place(socket, own);
+  }
+
+  #watch(worker: Worker): void {
+    const { log, world } = this.#options;
+    worker.unwatch = world.after(ASK_EVERY, () => {
+      worker.unwatch = world.after(HUNG_AFTER, () => {
+        log.warn({ pid: worker.process.pid }, 'an ext_proc worker does not answer; it is ended');
+        worker.process.kill('SIGKILL');
+      });
+      this.#ask(worker, { kind: 'ping' }).then(() => {
+        worker.unwatch();
+        if (worker.ready) this.#watch(worker);
+      }, () => worker.unwatch());
+    });
   }
 
   /** That it dies, too, is seen and heard where workers exit. */

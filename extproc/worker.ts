@@ -13,6 +13,8 @@ export type ToWorker =
   /** Whatever the one in charge and the script have agreed on. */
   | { readonly kind: 'news'; readonly news: unknown }
   | { readonly kind: 'metrics' }
+  /** Still there? */
+  | { readonly kind: 'ping' }
   | { readonly kind: 'drain'; readonly patience: number };
 
 export type FromWorker =
@@ -37,7 +39,7 @@ export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) =>
       case 'retain': policiesOf(message.processor)?.retain(new Set(message.ids)); return undefined;
       case 'news': onNews(message.news); return undefined;
       case 'metrics': return options.registry.getMetricsAsJSON();
-      case 'connection': return undefined;
+      case 'ping': case 'connection': return undefined;
       case 'drain':
         await server.drain(message.patience);
         process.exit(0);

@@ -90,6 +90,23 @@ test('when a process dies its socket goes on: by another at once, by its success
   other.destroy();
 });
 
+test('a process that hangs is replaced, and holds nobody up for longer', { timeout: 60_000 }, async () => {
+  const hasty = { ...realWorld, after: (milliseconds: number, call: () => void) => realWorld.after(milliseconds / 10, call) };
+  const own = await WorkerPool.start({ script, workers: 2, address: { kind: 'unix', path: join(folder, 'hung', 's') }, log: pino({ level: 'silent' }), world: hasty });
+  try {
+    const [victim = 0] = own.pids;
+    process.kill(victim, 'SIGSTOP');
+    await own.add('gate', 'policy-1', new Secret('{}'));
+    await own.inform('news');
+    await expect.poll(() => own.pids.filter((pid) => pid !== victim).length, { timeout: 20_000 }).toBe(2);
+    for (const endpoint of own.endpoints) {
+      const client = await reach(endpoint);
+      expect(await asked(client)).toMatch(/^\d+$/);
+      client.destroy();
+    }
+  } finally { await own.drain(1000); }
+});
+
 test('metrics are those of all processes together', async () => {
   const text = await pool.metrics();
   expect(text).toMatch(/^gatewright_extproc_messages_total\{processor="gate",phase="request_headers",outcome="pass",reason=""\} [1-9]/m);
