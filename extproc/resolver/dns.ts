@@ -21,7 +21,7 @@ export interface DnsLimits {
   /** Of these, for names below one such domain. */
   readonly waitingPerDomain: number;
 }
-export const defaultDnsLimits: DnsLimits = { names: 10_000, lookups: 256, lookupsPerDomain: 64, waiting: 4_096, waitingPerDomain: 1_024 };
+export const defaultDnsLimits: DnsLimits = { names: 10_000, lookups: 1_024, lookupsPerDomain: 64, waiting: 4_096, waitingPerDomain: 1_024 };
 
 interface Known {
   readonly addresses: readonly string[];
