@@ -25,6 +25,7 @@ const TABLE: readonly (readonly [AddressClass, readonly string[]])[] = [
     '169.254.169.254/32', 'fd00:ec2::254/128', 'fd20:ce::254/128',   // EC2 and most others; EC2 and Google over IPv6
     '169.254.170.2/32', '169.254.170.23/32', 'fd00:ec2::23/128',     // credentials of ECS tasks and EKS pods
     '168.63.129.16/32', '100.100.100.200/32', '192.0.0.192/32',      // Azure, Alibaba, Oracle
+    '169.254.42.42/32', 'fd00:42::42/128', '169.254.0.23/32',        // Scaleway, and over IPv6; Tencent
   ]],
   ['Documentation', ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32', '3fff::/20']],
   ['Benchmarking', ['198.18.0.0/15', '2001:2::/48']],
