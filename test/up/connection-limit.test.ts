@@ -40,11 +40,14 @@ const leave = (...connections: readonly HeldConnection[]): void => { for (const 
 
 /** So many places are free, and no more. Those who ask leave again. */
 async function free(places: number, listener = 'http', as: From = {}): Promise<void> {
+  const before = await metric('gatewright_connections_active{limit="listener"}');
   await gatewright.until(async () => {
     const { held, fates } = await hold(gatewright.address(listener), places + 1, as);
     leave(...held);
     return count(fates) === [...(places > 0 ? [`${places} served`] : []), '1 closed'].join(', ');
   });
+  // Their places too.
+  await gatewright.until(async () => await metric('gatewright_connections_active{limit="listener"}') === before);
 }
 
 /** From Envoy's Prometheus page. */
