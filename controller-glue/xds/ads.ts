@@ -175,7 +175,9 @@ export class AdsServer {
       wake = Math.min(wake, stream.wakeAt(now) ?? Infinity);
     }
     if (wake < Infinity) node.timer = setTimeout(() => this.#advance(node), Math.max(1, wake - now));
-    if (streams.size > 0 && [...streams.values()].every((stream) => stream.settled(wanted.snapshot))) node.finish(wanted.refusals[0]);
+    // What is refused is not asked for what it would need.
+    const done = (stream: DeltaStream): boolean => stream.settled(wanted.snapshot) && (wanted.refusals.length > 0 || stream.asksForAll(wanted.snapshot));
+    if (streams.size > 0 && [...streams.values()].every(done)) node.finish(wanted.refusals[0]);
   }
 
   #node(id: string): Node {

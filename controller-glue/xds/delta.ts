@@ -94,6 +94,12 @@ export class DeltaStream {
     });
   }
 
+  /**
+   * Envoy has asked for something of every type that there is. One that comes back after its stream broke asks for clusters and listeners first, and has those:
+   * what was sent of routes and is lost would not be missed.
+   */
+  asksForAll(wanted: Snapshot): boolean { return resourceTypes.every((type) => this.#subscriptions.has(type.typeUrl) || of(wanted, type).size === 0); }
+
   #additions(type: ResourceType, wanted: Snapshot, now: number): DeltaResponse[] {
     const subscription = this.#subscriptions.get(type.typeUrl);
     if (subscription === undefined) return [];

@@ -120,6 +120,18 @@ describe('with Envoy', () => {
     expect(outcome).toBeUndefined();
   });
 
+  test('what breaks the stream is not called taken, though Envoy comes back and holds all else', async () => {
+    await ads.close();
+    ads = await listen(2_000);
+    await serve();
+    const huge: [string, string][] = Array.from({ length: 70 }, (_, i) => [`/${i}${'x'.repeat(2 ** 20)}`, 'one']);
+    expect(await publish({ routes: { [port]: [...huge, ['/', 'one']] } })).toBe('unanswered');
+    expect(await status(port, '/')).toBe('200');
+    // Envoy takes its time between one try and the next.
+    await until(async () => (await publish({ routes: { [port]: [['/new', 'nowhere'], ['/', 'one']] } })) === undefined, 'the acknowledgement of what is small', 40_000);
+    expect(await status(port, '/new')).toBe('503');
+  }, 60_000);
+
   test('a refused route table is reported with its name and reason, the last good one serves, and a corrected one goes through', async () => {
     const envoy = await serve({ clusters: { one: { port: upstream.port }, two: { port: upstream.port } }, routes: { [port]: [['/', 'one']] } });
     const other = await freePort();
