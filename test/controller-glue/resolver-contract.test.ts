@@ -11,8 +11,9 @@ import { realWorld } from '../../extproc/world.ts';
 import { Secret } from '../../policy/secret.ts';
 
 const processor = resolverProcessor(new Resolver({ world: realWorld, own: () => new Set() }));
-const filter = JSON.parse(JSON.stringify(httpFilters.find(({ name }) => name === RESOLVER))) as { typedConfig: { extensionConfig: { typedConfig: { messageTimeout: string; requestAttributes: string[]; metadataOptions: object } } } };
-const { messageTimeout, requestAttributes, metadataOptions } = filter.typedConfig.extensionConfig.typedConfig;
+interface ExtProc { readonly messageTimeout: string; readonly requestAttributes: string[]; readonly metadataOptions: object }
+const filter = JSON.parse(JSON.stringify(httpFilters.find(({ name }) => name === RESOLVER))) as { typedConfig: { xdsMatcher: { onNoMatch: { action: { typedConfig: { typedConfig: { typedConfig: ExtProc } } } } } } };
+const { messageTimeout, requestAttributes, metadataOptions } = filter.typedConfig.xdsMatcher.onNoMatch.action.typedConfig.typedConfig.typedConfig;
 
 test('Envoy waits longer than the processor takes', () => expect(Number.parseFloat(messageTimeout) * 1000).toBeGreaterThan(processor.deadline ?? Infinity));
 test('the processor is told what it asks for', () => expect(requestAttributes).toEqual([FAILED_ATTRIBUTE]));

@@ -40,14 +40,20 @@ const leave = (...connections: readonly HeldConnection[]): void => { for (const 
 
 /** So many places are free, and no more. Those who ask leave again. */
 async function free(places: number, listener = 'http', as: From = {}): Promise<void> {
-  const before = await metric('gatewright_connections_active{limit="listener"}');
+  const before = await active();
   await gatewright.until(async () => {
     const { held, fates } = await hold(gatewright.address(listener), places + 1, as);
     leave(...held);
     return count(fates) === [...(places > 0 ? [`${places} served`] : []), '1 closed'].join(', ');
   });
   // Their places too.
-  await gatewright.until(async () => await metric('gatewright_connections_active{limit="listener"}') === before);
+  await gatewright.until(async () => await active() === before);
+}
+
+/** Connections counted under any limit. */
+async function active(): Promise<number> {
+  const page = await (await fetch(`${gatewright.ready.admin}/stats/prometheus`)).text();
+  return page.split('\n').filter((line) => line.startsWith('gatewright_connections_active')).reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
 /** From Envoy's Prometheus page. */
