@@ -4,12 +4,13 @@ import { benchChange } from './change.ts';
 import { benchClusterChange } from './cluster-change.ts';
 import { benchConnections } from './connections.ts';
 import { benchDelays } from './delays.ts';
+import { benchExtProc } from './extproc.ts';
 import { benchFault } from './fault.ts';
 import { benchJwt } from './jwt.ts';
 import { benchResolver } from './resolver.ts';
 
 const parts: Readonly<Record<string, () => Promise<void>>> = {
-  change: benchChange, cluster: benchClusterChange, jwt: benchJwt, fault: benchFault, delays: benchDelays, connections: benchConnections, resolver: benchResolver,
+  change: benchChange, cluster: benchClusterChange, jwt: benchJwt, fault: benchFault, delays: benchDelays, connections: benchConnections, resolver: benchResolver, extproc: benchExtProc,
 };
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in parts));
