@@ -1,6 +1,6 @@
 // Filters as bench/ puts them in place: ours as the controller sends them, an empty wasm filter, and the Rust twins.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { any } from './rounds.ts';
 import type { Json } from './rounds.ts';
 
@@ -17,8 +17,9 @@ function plugin(name: string, module: Uint8Array, configuration: Json): Json {
 const built = (name: string): Uint8Array => readFileSync(new URL(`../build/${name}.wasm`, import.meta.url));
 
 /** A filter of ours, off but where a route switches it on. */
-export function wasm(name: string, module: string, configuration: Json): Json {
-  return { name, disabled: true, typedConfig: any('envoy.extensions.filters.http.wasm.v3.Wasm', { config: plugin(name, built(module), configuration) }) };
+export const wasm = (name: string, module: string, configuration: Json): Json => filter(name, built(module), configuration);
+function filter(name: string, module: Uint8Array, configuration: Json): Json {
+  return { name, disabled: true, typedConfig: any('envoy.extensions.filters.http.wasm.v3.Wasm', { config: plugin(name, module, configuration) }) };
 }
 export function networkWasm(name: string, module: Uint8Array, configuration: Json): Json {
   return { name, typedConfig: any('envoy.extensions.filters.network.wasm.v3.Wasm', { config: plugin(name, module, configuration) }) };
@@ -27,12 +28,8 @@ export const ourConnectionLimit = (configuration: Json): Json => networkWasm('ga
 
 /** The least that a wasm filter can be: it is called with the headers and says "go on". */
 export function emptyFilter(): Json {
-  const bytes = assemble();
-  return { name: 'empty', typedConfig: any('envoy.extensions.filters.http.wasm.v3.Wasm', { config: plugin('empty', bytes, {}) }) };
-}
-function assemble(): Uint8Array {
-  compile(process.execPath, ['node_modules/assemblyscript/bin/asc.js', 'bench/empty-filter.ts', '-O3', '--runtime', 'stub', '-o', 'build/bench-empty.wasm'], 'npm start builds what is needed');
-  return built('bench-empty');
+  compile(process.execPath, ['node_modules/assemblyscript/bin/asc.js', 'bench/empty-filter.ts', '-O3', '--runtime', 'stub', '-o', 'build/bench-empty.wasm'], 'npm run setup installs what is needed');
+  return { ...filter('empty', built('bench-empty'), {}), disabled: false };
 }
 
 /** The same work on the Rust SDK. */
@@ -41,11 +38,9 @@ export function rustTwin(feature: 'fault' | 'connection-limit'): Uint8Array {
   compile('cargo', ['build', '--quiet', '--release', '--target', 'wasm32-wasip1', '--manifest-path', 'bench/rust-twin/Cargo.toml', '--target-dir', target, '--features', feature], 'Rust is needed: install rustup, then `rustup target add wasm32-wasip1`');
   return readFileSync(`${target}/wasm32-wasip1/release/gatewright_rust_twin.wasm`);
 }
-export function rustFilter(name: string, module: Uint8Array): Json {
-  return { name, disabled: true, typedConfig: any('envoy.extensions.filters.http.wasm.v3.Wasm', { config: plugin(name, module, {}) }) };
-}
+export const rustFilter = (name: string, module: Uint8Array): Json => filter(name, module, {});
 
 function compile(command: string, parameters: readonly string[], hint: string): void {
   const { status, error } = spawnSync(command, parameters, { stdio: 'inherit' });
-  if (error || status !== 0 || !existsSync('build')) throw new Error(`${command} failed: ${hint}`);
+  if (error || status !== 0) throw new Error(`${command} failed: ${hint}`);
 }

@@ -1,16 +1,15 @@
 // Reads the JSON that policy/connection-limit.ts describes, whole and strictly: a problem names the field, unknown fields are problems.
 import { text } from "../../proxy-wasm-as/assembly/bytes";
 import { Cidr } from "../../proxy-wasm-as/assembly/cidr";
-import { ConfigReader } from "../../proxy-wasm-as/assembly/config-reader";
 import { ABSENT, JsonType } from "../../proxy-wasm-as/assembly/json";
 import { ClaimMatch, RequestKey } from "../../proxy-wasm-as/assembly/request-key";
-import { RequestMatch } from "../../proxy-wasm-as/assembly/request-match";
+import { RulesReader } from "../../proxy-wasm-as/assembly/request-rules";
 import { isLimitName, isQualifiedName } from "./names";
-import { ConcurrencyLimit, ConcurrencyPolicy, ConcurrencyRule, ConnectionLimit, ListenerLimits, NONE, Per } from "./limits";
+import { ConcurrencyLimit, ConcurrencyPolicy, ConnectionLimit, ListenerLimits, NONE, Per } from "./limits";
 
 const MOST = 1_000_000;
 
-export class LimitReader extends ConfigReader {
+export class LimitReader extends RulesReader<ConcurrencyPolicy> {
   listener(node: i32, path: string): ListenerLimits {
     const listener = new ListenerLimits();
     this.allow(node, path, ["listener", "limits"]);
@@ -119,17 +118,7 @@ export class LimitReader extends ConfigReader {
     return limit;
   }
 
-  rules(node: i32, path: string): ConcurrencyRule[] {
-    const rules: ConcurrencyRule[] = [];
-    const list = this.list(node, "rules", path);
-    for (let item = this.json.first(list), i = 0; item != ABSENT; item = this.json.next(item, list), i++) {
-      const place = `${path}.rules[${i}]`;
-      this.allow(item, place, ["match", "policy"]);
-      const match = RequestMatch.read(this, this.get(item, "match"), place + ".match");
-      rules.push(new ConcurrencyRule(match, this.policy(this.get(item, "policy"), place + ".policy")));
-    }
-    return rules;
-  }
+  protected rulePolicy(node: i32, path: string): ConcurrencyPolicy { return this.policy(node, path); }
 
   /** A list of so many; ABSENT counts as none, and may be so only where none may be given. */
   private items(node: i32, name: string, path: string, least: i32, most: i32): i32 {

@@ -1,10 +1,9 @@
 // Connection limits as a network filter, limits on requests in flight as an HTTP filter: the plugin configuration says which.
-import { LogLevel } from "../../proxy-wasm-as/assembly/abi";
 import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
+import { ConfiguredRoot } from "../../proxy-wasm-as/assembly/configured-root";
 import { RootContext, StreamContext, connectionOf, registerRoot, requestOf } from "../../proxy-wasm-as/assembly/context";
 import { proxy_on_new_connection as onNewConnection, proxy_on_request_headers as onRequestHeaders } from "../../proxy-wasm-as/assembly/exports";
-import { closeConnection, log, respond } from "../../proxy-wasm-as/assembly/host";
+import { closeConnection, respond } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { Timers } from "../../proxy-wasm-as/assembly/timers";
 import { Turns } from "../../proxy-wasm-as/assembly/turns";
@@ -32,22 +31,14 @@ export function proxy_on_request_headers(id: u32, count: u32, endOfStream: u32):
   return onRequestHeaders(id, count, endOfStream);
 }
 
-class LimitRoot extends RootContext {
+class LimitRoot extends ConfiguredRoot {
   private timers: Timers = new Timers(new Turns());
   private connections: Connections = new Connections(new ListenerLimits(), this.timers);
   private requests: Requests | null = null;
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const problem = this.configure(configuration);
-    if (problem.length > 0) log(LogLevel.Error, "gatewright.connection_limit: configuration: " + problem);
-    return problem.length == 0;
-  }
+  constructor(id: u32) { super(id, "gatewright.connection_limit", "{\"connections\":{…}} or {\"requests\":{…}}"); }
 
-  /** What is wrong with the configuration; empty: nothing. */
-  private configure(configuration: ArrayBuffer): string {
-    if (configuration.byteLength > MAX_CONFIGURATION_BYTES) return "too large";
-    const json = new Json();
-    if (!json.parse(configuration, 0, configuration.byteLength)) return "not JSON; wanted: {\"connections\":{…}} or {\"requests\":{…}}";
+  protected configure(json: Json): string {
     const reader = new LimitReader(json);
     const connections = reader.get(json.root, "connections"), requests = reader.get(json.root, "requests");
     reader.allow(json.root, "configuration", ["connections", "requests"]);
@@ -64,8 +55,7 @@ class LimitRoot extends RootContext {
       if (reader.problem.length == 0) this.requests = new RequestsByRoute(this.timers);
     } else {
       reader.allow(requests, "requests", ["rules"]);
-      if (reader.get(requests, "rules") == ABSENT) reader.fail("requests", "source or rules is needed");
-      const rules = reader.rules(requests, "requests");
+      const rules = reader.rules(requests, "requests.");
       if (reader.problem.length == 0) this.requests = new RequestsByRule(rules, this.timers);
     }
     return reader.problem;

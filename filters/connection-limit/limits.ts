@@ -1,7 +1,6 @@
 // Limits as the filter works with them: what policy/connection-limit.ts describes, compiled. Data only.
 import { Cidr } from "../../proxy-wasm-as/assembly/cidr";
 import { ClaimMatch, RequestKey } from "../../proxy-wasm-as/assembly/request-key";
-import { RequestMatch } from "../../proxy-wasm-as/assembly/request-match";
 
 /** What is counted together. */
 export enum Per { Listener = 0, Gateway = 1, SourceIP = 2, ServerName = 3, ClientCertificate = 4 }
@@ -40,9 +39,4 @@ export class ConcurrencyLimit {
 export class ConcurrencyPolicy {
   name: string = "";
   limits: ConcurrencyLimit[] = [];
-}
-
-/** A policy of a plugin configuration, and the requests it is for. */
-export class ConcurrencyRule {
-  constructor(readonly match: RequestMatch, readonly policy: ConcurrencyPolicy) {}
 }

@@ -7,12 +7,12 @@ import { log, property, propertyPath, respond, setFilterState } from "../../prox
 import { Json } from "../../proxy-wasm-as/assembly/json";
 import { Request } from "../../proxy-wasm-as/assembly/request";
 import { KeyType } from "../../proxy-wasm-as/assembly/request-key";
-import { RequestMatch } from "../../proxy-wasm-as/assembly/request-match";
+import { RequestRule, firstMatch } from "../../proxy-wasm-as/assembly/request-rules";
 import { RoutePolicies } from "../../proxy-wasm-as/assembly/route-policies";
 import { Timers } from "../../proxy-wasm-as/assembly/timers";
 import { LimitReader } from "./config";
 import { CountedLimit, Taken } from "./counted-limit";
-import { ConcurrencyLimit, ConcurrencyPolicy, ConcurrencyRule, NONE } from "./limits";
+import { ConcurrencyLimit, ConcurrencyPolicy, NONE } from "./limits";
 
 const NOTHING = new ArrayBuffer(0);
 const EXCEEDED = utf8("gatewright_concurrency_limit"), BODY = utf8("concurrency limit exceeded");
@@ -79,10 +79,6 @@ class ConcurrencyRoutePolicies extends RoutePolicies<CountedPolicy> {
   }
 }
 
-class CountedRule {
-  constructor(readonly match: RequestMatch, readonly policy: CountedPolicy) {}
-}
-
 /** Where policies come from. */
 export abstract class Requests {
   /** Why policy() answered null; empty: no policy is for the request. */
@@ -110,18 +106,14 @@ export class RequestsByRoute extends Requests {
 }
 
 export class RequestsByRule extends Requests {
-  private counted: CountedRule[] = [];
+  private counted: RequestRule<CountedPolicy>[] = [];
 
-  constructor(rules: ConcurrencyRule[], timers: Timers) {
+  constructor(rules: RequestRule<ConcurrencyPolicy>[], timers: Timers) {
     super();
-    for (let i = 0; i < rules.length; i++) this.counted.push(new CountedRule(rules[i].match, new CountedPolicy(rules[i].policy, timers)));
+    for (let i = 0; i < rules.length; i++) this.counted.push(new RequestRule<CountedPolicy>(rules[i].match, new CountedPolicy(rules[i].policy, timers)));
   }
 
-  policy(): CountedPolicy | null {
-    const request = new Request();
-    for (let i = 0; i < this.counted.length; i++) if (this.counted[i].match.matches(request)) return this.counted[i].policy;
-    return null;
-  }
+  policy(): CountedPolicy | null { return firstMatch<CountedPolicy>(this.counted, new Request()); }
 }
 
 export class LimitedRequest extends HttpContext {

@@ -1,10 +1,11 @@
 // Reads the JSON that policy/fault.ts describes, whole and strictly: a problem names the field, unknown fields are problems.
 import { indexOf, lowerCase, text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { ConfigReader } from "../../proxy-wasm-as/assembly/config-reader";
 import { propertyPath } from "../../proxy-wasm-as/assembly/host";
-import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
+import { ABSENT, JsonType } from "../../proxy-wasm-as/assembly/json";
 import { byteAt } from "../../proxy-wasm-as/assembly/memory";
 import { ClaimMatch, RequestKey } from "../../proxy-wasm-as/assembly/request-key";
+import { RulesReader } from "../../proxy-wasm-as/assembly/request-rules";
+import { sipHash } from "../../proxy-wasm-as/assembly/siphash";
 import { NO_TIME, parseTime } from "../../proxy-wasm-as/assembly/time";
 import { SIDES, Seed } from "./dice";
 import { Fixed, Latency, Normal, Pareto, Quantiles, Uniform } from "./latency";
@@ -22,8 +23,11 @@ const MAX_LIST = 16;
 /** Of a message, or between two neighbours: one that does not fit its body would pass off a part of it as the next answer on the connection. */
 const FRAMING = ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
-export class PolicyReader extends ConfigReader {
-  constructor(json: Json) { super(json); }
+export class PolicyReader extends RulesReader<Policy> {
+  /** Without a name its faults are counted under the content of the configuration. */
+  protected rulePolicy(node: i32, path: string): Policy {
+    return this.policy(node, path, utf8(sipHash(0, 0, this.json.bytes).toString(16) + path));
+  }
 
   /** `id` says what active faults are counted under unless the policy has a name. */
   policy(node: i32, path: string, id: ArrayBuffer): Policy {

@@ -4,7 +4,7 @@ import { Dice, Effect, SIDES } from "./dice";
 import { Facts } from "./facts";
 import { httpStatusOf } from "./grpc-status";
 import { NO_INTEGER, unsigned } from "./header-integer";
-import { Injected, Plan } from "./plan";
+import { Plan } from "./plan";
 import { Abort, Delay, Fault, Policy, RateLimit } from "./policy";
 
 // Read only where the policy says that the request decides.

@@ -1,11 +1,12 @@
 // Fault injection: has it decided what befalls a request, and carries it out.
 import { Action, BodyAction, LogLevel } from "../../proxy-wasm-as/assembly/abi";
 import { text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
+import { ConfiguredRoot } from "../../proxy-wasm-as/assembly/configured-root";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
 import { enterContext, log, now, resetRequest, respond, resumeRequest, resumeResponse, uptimeNanoseconds } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
+import { RequestRule, firstMatch } from "../../proxy-wasm-as/assembly/request-rules";
 import { SharedCounts } from "../../proxy-wasm-as/assembly/shared-counts";
 import { Timer, Timers } from "../../proxy-wasm-as/assembly/timers";
 import { Turns } from "../../proxy-wasm-as/assembly/turns";
@@ -15,7 +16,7 @@ import { decide } from "./decide";
 import { Dice } from "./dice";
 import { Facts } from "./facts";
 import { Injected, Plan } from "./plan";
-import { FaultRoutePolicies, PolicyRule, readRules } from "./policies";
+import { FaultRoutePolicies } from "./policies";
 import { Policy } from "./policy";
 import { EMPTY, hasNoBody, replaceResponse } from "./replace";
 import { Throttle } from "./throttle";
@@ -35,29 +36,21 @@ const ABORTED = utf8("fault_filter_abort");
 /** As Envoy's router says it of a route's timeout. */
 const TIMED_OUT = utf8("response_timeout"), TIMEOUT_BODY = utf8("upstream request timeout");
 
-class FaultRoot extends RootContext {
+class FaultRoot extends ConfiguredRoot {
   readonly timers: Timers = new Timers(new Turns());
   readonly active: SharedCounts = new SharedCounts("gatewright.fault", this.timers, "gatewright_fault_active");
   readonly counters: Counters = new Counters();
   private unreadable: Counter = new Counter("gatewright_fault_policy_unreadable");
   private reported: Set<string> = new Set();
   private fromRoutes: FaultRoutePolicies | null = null;
-  private rules: PolicyRule[] = [];
+  private rules: RequestRule<Policy>[] = [];
   private dice: Dice = new Dice();
   private facts: Facts = new Facts();
   private idle: FaultRequest | null = null;                 // the first of a list
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const problem = this.configure(configuration);
-    if (problem.length > 0) log(LogLevel.Error, "gatewright.fault: configuration: " + problem);
-    return problem.length == 0;
-  }
+  constructor(id: u32) { super(id, "gatewright.fault", "{\"source\":\"route\"} or {\"rules\":[…]}"); }
 
-  /** What is wrong with the configuration; empty: nothing. */
-  private configure(configuration: ArrayBuffer): string {
-    const json = new Json();
-    if (configuration.byteLength > MAX_CONFIGURATION_BYTES) return "too large";
-    if (!json.parse(configuration, 0, configuration.byteLength)) return "not JSON; wanted: {\"source\":\"route\"} or {\"rules\":[…]}";
+  protected configure(json: Json): string {
     const reader = new PolicyReader(json);
     const source = reader.get(json.root, "source");
     if (source != ABSENT) {
@@ -67,8 +60,7 @@ class FaultRoot extends RootContext {
       this.fromRoutes = new FaultRoutePolicies(after ? "fault_after" : "fault");
     } else {
       reader.allow(json.root, "", ["rules"]);
-      if (reader.get(json.root, "rules") == ABSENT) reader.fail("rules", "source or rules is needed");
-      this.rules = readRules(reader, configuration);
+      this.rules = reader.rules(json.root, "");
     }
     return reader.problem;
   }
@@ -101,8 +93,7 @@ class FaultRoot extends RootContext {
       if (policy == null) this.report(text(fromRoutes.id), fromRoutes.problem);
       return policy;
     }
-    for (let i = 0; i < this.rules.length; i++) if (this.rules[i].match.matches(facts)) return this.rules[i].policy;
-    return null;
+    return firstMatch<Policy>(this.rules, facts);
   }
 
   /** What befalls the request in hand, whose policy() was this. */

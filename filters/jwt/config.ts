@@ -1,8 +1,8 @@
 // Reads the JSON that policy/jwt.ts describes, whole and strictly: a problem names the field, unknown fields are problems.
 import { find, lowerCase, slice, text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { ConfigReader } from "../../proxy-wasm-as/assembly/config-reader";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { byteAt, equalBytes } from "../../proxy-wasm-as/assembly/memory";
+import { RulesReader } from "../../proxy-wasm-as/assembly/request-rules";
 import { KeySet } from "./key-set";
 import { ClaimCondition, ClaimHeader, HeaderSource, Policy, Provider, PublishedClaim, Rule } from "./policy";
 import { RemoteKeys } from "./remote-keys";
@@ -15,8 +15,15 @@ export abstract class Keyring {
   abstract remote(cluster: ArrayBuffer, authority: ArrayBuffer, path: ArrayBuffer, timeout: i32, cache: i32, retry: i32): RemoteKeys;
 }
 
-export class PolicyReader extends ConfigReader {
+export class PolicyReader extends RulesReader<Policy> {
   constructor(json: Json, private keyring: Keyring) { super(json); }
+
+  /** No route of ours adds the headers here: the filter does. */
+  protected rulePolicy(node: i32, path: string): Policy {
+    const policy = this.policy(node, path);
+    policy.setsRequestHeaders = true;
+    return policy;
+  }
 
   policy(node: i32, path: string): Policy {
     const policy = new Policy();

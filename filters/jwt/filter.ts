@@ -1,7 +1,7 @@
 // JWT authentication and claim authorization: gathers the facts of a request, has them judged, carries out the verdict.
 import { Action, LogLevel, MapType } from "../../proxy-wasm-as/assembly/abi";
 import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { MAX_CONFIGURATION_BYTES } from "../../proxy-wasm-as/assembly/config-reader";
+import { ConfiguredRoot } from "../../proxy-wasm-as/assembly/configured-root";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
 import {
   enterContext, log, now, removeHeader, replaceHeader, respond, resumeRequest, setFilterState, setTickPeriod,
@@ -9,6 +9,7 @@ import {
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
 import { IdMap } from "../../proxy-wasm-as/assembly/id-map";
 import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
+import { RequestRule, firstMatch } from "../../proxy-wasm-as/assembly/request-rules";
 import { AT_ONCE, Turns } from "../../proxy-wasm-as/assembly/turns";
 import { headerValue } from "./claims";
 import { PolicyReader } from "./config";
@@ -19,7 +20,6 @@ import { Outcome, outcomeStatus, outcomeText } from "./outcome";
 import { ConfiguredKeyring, JwtRoutePolicies } from "./policies";
 import { Policy } from "./policy";
 import { RemoteKeys } from "./remote-keys";
-import { PolicyRule, readRules } from "./rules";
 import { VerifiedTokens } from "./verified-tokens";
 import { Verifier } from "./verifier";
 
@@ -31,10 +31,10 @@ export {
 const VERDICT = utf8("gatewright.jwt");
 const CHALLENGE = utf8("www-authenticate");
 
-class JwtRoot extends RootContext {
+class JwtRoot extends ConfiguredRoot {
   readonly fetches: Fetches = new Fetches();
   fromRoutes: JwtRoutePolicies | null = null;
-  private rules: PolicyRule[] = [];
+  private rules: RequestRule<Policy>[] = [];
   verifier: Verifier = new Verifier(new VerifiedTokens());
   readonly allowed: Counter = new Counter("gatewright_jwt_allowed");
   readonly denied: Counter = new Counter("gatewright_jwt_denied");
@@ -43,17 +43,9 @@ class JwtRoot extends RootContext {
   private released: u32[] = [];
   private turns: Turns = new Turns();
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const problem = this.configure(configuration);
-    if (problem.length > 0) log(LogLevel.Error, "gatewright.jwt: configuration: " + problem);
-    return problem.length == 0;
-  }
+  constructor(id: u32) { super(id, "gatewright.jwt", "{\"source\":\"route\"} or {\"rules\":[…]}"); }
 
-  /** What is wrong with the configuration; empty: nothing. */
-  private configure(configuration: ArrayBuffer): string {
-    const json = new Json();
-    if (configuration.byteLength > MAX_CONFIGURATION_BYTES) return "too large";
-    if (!json.parse(configuration, 0, configuration.byteLength)) return "not JSON; wanted: {\"source\":\"route\"} or {\"rules\":[…]}";
+  protected configure(json: Json): string {
     const source = json.get(json.root, utf8("source"));
     const reader = new PolicyReader(json, new ConfiguredKeyring(this.fetches, json, json.get(json.root, utf8("keySets"))));
     if (source != ABSENT) {
@@ -62,8 +54,7 @@ class JwtRoot extends RootContext {
       this.fromRoutes = new JwtRoutePolicies(this.fetches);
     } else {
       reader.allow(json.root, "", ["rules", "keySets", "tokenCache"]);
-      if (json.get(json.root, utf8("rules")) == ABSENT) reader.fail("rules", "source or rules is needed");
-      this.rules = readRules(reader, json.root);
+      this.rules = reader.rules(json.root, "");
     }
     const tokenCache = json.get(json.root, utf8("tokenCache"));
     if (json.type(tokenCache) == JsonType.False) this.verifier = new Verifier(null);
@@ -117,8 +108,7 @@ class JwtRoot extends RootContext {
       request.problem = fromRoutes.problem;
       return policy;
     }
-    for (let i = 0; i < this.rules.length; i++) if (this.rules[i].match.matches(facts)) return this.rules[i].policy;
-    return null;
+    return firstMatch<Policy>(this.rules, facts);
   }
 }
 

@@ -1,10 +1,11 @@
 // Keeps what the dynamic resolver decided beside Envoy: a request for a known host is sent on its way without asking again. It is before the resolver's
 // ext_proc filter in the chain, which is skipped where SKIP says so. It only ever repeats: where nothing is remembered the resolver decides.
-import { Action, LogLevel, MapType } from "../../proxy-wasm-as/assembly/abi";
+import { Action, MapType } from "../../proxy-wasm-as/assembly/abi";
 import { find, same, slice, utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { ConfigReader } from "../../proxy-wasm-as/assembly/config-reader";
+import { ConfiguredRoot } from "../../proxy-wasm-as/assembly/configured-root";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
-import { header, log, property, propertyOver, propertyPath, setEnvoyFilterState, setFilterState, uptime } from "../../proxy-wasm-as/assembly/host";
+import { header, property, propertyOver, propertyPath, setEnvoyFilterState, setFilterState, uptime } from "../../proxy-wasm-as/assembly/host";
 import { Json } from "../../proxy-wasm-as/assembly/json";
 import { byteAt, u64At } from "../../proxy-wasm-as/assembly/memory";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
@@ -35,23 +36,20 @@ const VERDICT = utf8("gatewright.resolver");
 /** What Envoy could not connect to; the resolver is told of it. */
 const FAILED = utf8("gatewright.resolver.failed");
 
-class ResolverRoot extends RootContext {
+class ResolverRoot extends ConfiguredRoot {
   readonly decisions: Decisions = new Decisions();
   readonly known: Counter = new Counter("gatewright_resolver_known");
   readonly failed: Counter = new Counter("gatewright_resolver_failed_addresses");
   private policyRead: ArrayBuffer = NOTHING;                      // read anew each time, mostly into itself
   private policyId: ArrayBuffer = NOTHING;
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const json = new Json();
+  constructor(id: u32) { super(id, "gatewright.resolved", "{\"source\":\"route\"}"); }
+
+  protected configure(json: Json): string {
     const reader = new ConfigReader(json);
-    if (!json.parse(configuration, 0, configuration.byteLength)) reader.fail("configuration", "not JSON; wanted: {\"source\":\"route\"}");
-    else {
-      reader.allow(json.root, "configuration", ["source"]);
-      if (!json.is(reader.get(json.root, "source"), utf8("route"))) reader.fail("source", "must be route");
-    }
-    if (reader.problem.length > 0) log(LogLevel.Error, "gatewright.resolved: " + reader.problem);
-    return reader.problem.length == 0;
+    reader.allow(json.root, "", ["source"]);
+    if (!json.is(reader.get(json.root, "source"), utf8("route"))) reader.fail("source", "must be route");
+    return reader.problem;
   }
 
   createContext(id: u32): HttpContext { return new ResolverRequest(id, this); }

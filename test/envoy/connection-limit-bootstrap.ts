@@ -1,22 +1,16 @@
 // Listeners with connection-limit.wasm, or with Envoy's own connection_limit, in front of an echo; with the certificates that their clients need.
 import { issueCertificate } from '../../examples/certificate.ts';
 import type { Limit } from '../cases/connection-limit.ts';
+import { type Json, plugin, type } from './http-listener.ts';
 
-export type Json = Record<string, unknown>;
-export const type = (name: string): Json => ({ '@type': `type.googleapis.com/${name}` });
+export { type Json, type };
 const WASM = new URL('../../build/connection-limit.wasm', import.meta.url).pathname;
 
 const authority = issueCertificate('test authority', { authority: true });
 const server = issueCertificate('limits', { names: ['*.example.com'], issuer: authority });
 export const clientCertificates = { alice: issueCertificate('alice', { issuer: authority }), bob: issueCertificate('bob', { issuer: authority }) };
 
-/** What every plugin of connection-limit.wasm has in common: one vm_id, so that all share their counts. */
-export function pluginConfig(configuration: Json, { wasm = WASM, name = 'gatewright.connection_limit' } = {}): Json {
-  return {
-    name, root_id: name, failure_policy: 'FAIL_RELOAD', configuration: { ...type('google.protobuf.StringValue'), value: JSON.stringify(configuration) },
-    vm_config: { vm_id: 'gatewright', runtime: 'envoy.wasm.runtime.v8', code: { local: { filename: wasm } } },
-  };
-}
+export const pluginConfig = (configuration: Json, { wasm = WASM, name = 'gatewright.connection_limit' } = {}): Json => plugin(name, wasm, configuration);
 export const networkWasm = (config: Json): Json => ({ ...type('envoy.extensions.filters.network.wasm.v3.Wasm'), config });
 export const limitFilter = (listener: string, limits: readonly Limit[], options: { readonly wasm?: string } = {}): Json =>
   ({ name: 'gatewright.connection_limit', typed_config: networkWasm(pluginConfig({ connections: { listener, limits } }, options)) });

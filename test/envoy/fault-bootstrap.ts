@@ -4,9 +4,8 @@ import { canonicalJson } from '../../policy/canonical-json.ts';
 import { parseDuration } from '../../policy/duration.ts';
 import { carried } from '../cases/carried.ts';
 import { type FaultPolicyInput, type HeaderMatch, policies } from '../cases/fault.ts';
+import { type Json, httpListener, httpWasm, type, upstreamCluster } from './http-listener.ts';
 
-type Json = Record<string, unknown>;
-const type = (name: string): Json => ({ '@type': `type.googleapis.com/${name}` });
 const specs = Object.entries(policies) as [string, FaultPolicyInput][];
 
 /** The plugin configuration that holds every policy of the table, by path. */
@@ -55,40 +54,7 @@ function native(policy: FaultPolicyInput): Json | null {
 /** Names of policies that Envoy's own filter has too. */
 export const nativeToo: ReadonlySet<string> = new Set(specs.flatMap(([name, policy]) => native(policy) === null ? [] : [name]));
 
-export function listener(name: string, filters: Json[], routes: Json[], ofHost: Json = {}): Json {
-  return {
-    name, address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
-    filter_chains: [{
-      filters: [{
-        name: 'hcm',
-        typed_config: {
-          ...type('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'), stat_prefix: name, max_request_headers_kb: 192, http2_protocol_options: { initial_stream_window_size: 65_536 },
-          route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], metadata: ofHost, routes: [...routes, { match: { prefix: '/' }, route: { cluster: 'upstream' } }] }] },
-          local_reply_config: {
-            mappers: [{
-              filter: { status_code_filter: { comparison: { op: 'GE', value: { default_value: 0, runtime_key: 'unused' } } } },
-              headers_to_add: [{ header: { key: 'x-details', value: '%RESPONSE_CODE_DETAILS%' } }],
-            }],
-          },
-          http_filters: [...filters, { name: 'router', typed_config: type('envoy.extensions.filters.http.router.v3.Router') }],
-        },
-      }],
-    }],
-  };
-}
-
-export function wasmFilter(wasmPath: string, configuration: Json, name = 'gatewright.fault'): Json {
-  return {
-    name,
-    typed_config: {
-      ...type('envoy.extensions.filters.http.wasm.v3.Wasm'),
-      config: {
-        name, failure_policy: 'FAIL_RELOAD', configuration: { ...type('google.protobuf.StringValue'), value: JSON.stringify(configuration) },
-        vm_config: { vm_id: 'gatewright', runtime: 'envoy.wasm.runtime.v8', code: { local: { filename: wasmPath } } },
-      },
-    },
-  };
-}
+export const wasmFilter = (wasmPath: string, configuration: Json, name = 'gatewright.fault'): Json => httpWasm(name, wasmPath, configuration);
 
 /** How route names become a label of the filter's metrics. */
 export const routeTag = { tag_name: 'route', regex: '^wasmcustom\\.gatewright_fault_[a-z_]+?(\\.route\\.(.+))$' };
@@ -101,19 +67,16 @@ export function faultBootstrap(wasmPath: string, upstreamPort: number): Json {
     stats_config: { stats_tags: [routeTag] },
     static_resources: {
       listeners: [
-        listener('ours', [wasmFilter(wasmPath, pluginConfiguration)], routes(() => ({}))),
-        listener('routes', [{ ...wasmFilter(wasmPath, { source: 'route' }), disabled: true }], routes((name, policy) => ({
+        httpListener('ours', [wasmFilter(wasmPath, pluginConfiguration)], routes(() => ({}))),
+        httpListener('routes', [{ ...wasmFilter(wasmPath, { source: 'route' }), disabled: true }], routes((name, policy) => ({
           metadata: metadata(name, policy).route_metadata, typed_per_filter_config: { 'gatewright.fault': { ...type('envoy.config.route.v3.FilterConfig'), config: {} } },
         })), ofHost),
-        listener('native', [{ name: 'fault', typed_config: type('envoy.extensions.filters.http.fault.v3.HTTPFault') }], routes((_, policy) => {
+        httpListener('native', [{ name: 'fault', typed_config: type('envoy.extensions.filters.http.fault.v3.HTTPFault') }], routes((_, policy) => {
           const own = native(policy);
           return own === null ? {} : { typed_per_filter_config: { fault: own } };
         })),
       ],
-      clusters: [{
-        name: 'upstream', type: 'STATIC', connect_timeout: '1s',
-        load_assignment: { cluster_name: 'upstream', endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: upstreamPort } } } }] }] },
-      }],
+      clusters: [upstreamCluster(upstreamPort)],
     },
   };
 }

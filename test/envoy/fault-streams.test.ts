@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultPolicyInput } from '../cases/fault.ts';
 import { EnvoyProcess } from './envoy-process.ts';
-import { listener, wasmFilter } from './fault-bootstrap.ts';
+import { wasmFilter } from './fault-bootstrap.ts';
+import { httpListener } from './http-listener.ts';
 
 const WASM = new URL('../../build/fault.wasm', import.meta.url).pathname;
 /** EG's and ours, of connections. The windows of HTTP/2 are EG's too, on both sides: they are what a filter may buffer there, and Envoy's own are 16 MiB. */
@@ -50,7 +51,7 @@ beforeAll(async () => {
   envoy = await EnvoyProcess.start({
     static_resources: {
       listeners: [{
-        ...listener('ours', [wasmFilter(WASM, { rules })], [
+        ...httpListener('ours', [wasmFilter(WASM, { rules })], [
           { match: { prefix: '/replaced/nowhere' }, route: { cluster: 'nowhere' } },
           { match: { prefix: '/timed' }, route: { cluster: 'upstream', max_stream_duration: { max_stream_duration: '0.2s' } } }, { match: { prefix: '/' }, route: { cluster: 'upstream', timeout: '0s' } },
         ]),

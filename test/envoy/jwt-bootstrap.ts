@@ -1,9 +1,7 @@
 // One Envoy with the same policies twice: listener `ours` with jwt.wasm configured in place (no controller), listener
 // `native` with Envoy's jwt_authn and rbac, configured as Envoy Gateway does it. Every policy sits under /<name>.
 import { policies } from '../cases/jwt.ts';
-
-type Json = Record<string, unknown>;
-const type = (name: string): Json => ({ '@type': `type.googleapis.com/${name}` });
+import { type Json, httpListener, httpWasm, type, upstreamCluster } from './http-listener.ts';
 
 interface SpecProvider {
   readonly name: string; readonly issuer?: string; readonly audiences?: readonly string[];
@@ -86,53 +84,15 @@ function rbac(spec: SpecPolicy): Json {
   return { rbac: { rules: { action: other.toUpperCase(), policies } } };
 }
 
-function listener(name: string, filters: Json[], rds: Json): Json {
-  return {
-    name, address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
-    filter_chains: [{
-      filters: [{
-        name: 'hcm',
-        typed_config: {
-          ...type('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'), stat_prefix: name, route_config: rds,
-          max_request_headers_kb: 192,
-          local_reply_config: {
-            mappers: [{
-              filter: { status_code_filter: { comparison: { op: 'GE', value: { default_value: 0, runtime_key: 'unused' } } } },
-              headers_to_add: [{ header: { key: 'x-details', value: '%RESPONSE_CODE_DETAILS%' } }],
-            }],
-          },
-          http_filters: [...filters, { name: 'router', typed_config: type('envoy.extensions.filters.http.router.v3.Router') }],
-        },
-      }],
-    }],
-  };
-}
-
 /** The bootstrap; both listeners send what they let through to `upstreamPort`. */
 export function jwtBootstrap(wasmPath: string, upstreamPort: number): Json {
-  const route = (extra: (spec: SpecPolicy) => Json): Json => ({
-    virtual_hosts: [{
-      name: 'all', domains: ['*'],
-      routes: [
-        ...specs.map(([name, spec]) => ({ name, match: { path_separated_prefix: `/${name}` }, route: { cluster: 'upstream' }, ...extra(spec) })),
-        { match: { prefix: '/' }, route: { cluster: 'upstream' } },
-      ],
-    }],
-  });
+  const routes = (extra: (spec: SpecPolicy) => Json): Json[] =>
+    specs.map(([name, spec]) => ({ name, match: { path_separated_prefix: `/${name}` }, route: { cluster: 'upstream' }, ...extra(spec) }));
   return {
     static_resources: {
       listeners: [
-        listener('ours', [{
-          name: 'gatewright.jwt',
-          typed_config: {
-            ...type('envoy.extensions.filters.http.wasm.v3.Wasm'),
-            config: {
-              name: 'gatewright.jwt', failure_policy: 'FAIL_RELOAD', configuration: { ...type('google.protobuf.StringValue'), value: JSON.stringify(pluginConfiguration) },
-              vm_config: { runtime: 'envoy.wasm.runtime.v8', code: { local: { filename: wasmPath } } },
-            },
-          },
-        }], route(() => ({}))),
-        listener('native', [
+        httpListener('ours', [httpWasm('gatewright.jwt', wasmPath, pluginConfiguration)], routes(() => ({}))),
+        httpListener('native', [
           {
             name: 'jwt',
             typed_config: {
@@ -142,12 +102,9 @@ export function jwtBootstrap(wasmPath: string, upstreamPort: number): Json {
             },
           },
           { name: 'rbac', typed_config: type('envoy.extensions.filters.http.rbac.v3.RBAC') },
-        ], route((spec) => spec.authorization ? { typed_per_filter_config: { rbac: { ...type('envoy.extensions.filters.http.rbac.v3.RBACPerRoute'), ...rbac(spec) } } } : {})),
+        ], routes((spec) => spec.authorization ? { typed_per_filter_config: { rbac: { ...type('envoy.extensions.filters.http.rbac.v3.RBACPerRoute'), ...rbac(spec) } } } : {})),
       ],
-      clusters: [{
-        name: 'upstream', type: 'STATIC', connect_timeout: '1s',
-        load_assignment: { cluster_name: 'upstream', endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: upstreamPort } } } }] }] },
-      }],
+      clusters: [upstreamCluster(upstreamPort)],
     },
   };
 }
