@@ -81,12 +81,20 @@ export class Controller {
     this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...inForce.refused] });
   }
 
+  /** Waits on for an answer, until another state is wanted. */
+  async #publish(ir: Ir): Promise<Unpublished | undefined> {
+    for (;;) {
+      const outcome = await this.#options.publish(ir);
+      if (outcome?.kind !== 'unanswered' || this.#next !== undefined) return outcome;
+    }
+  }
+
   /** Publishes this state, or the part of it that can be; undefined: another one is wanted by now, and this one was not acknowledged. */
   async #inForce(resources: Resources, translated: Translated, settings: Partial<Settings>): Promise<InForce | undefined> {
-    const outcome = await this.#options.publish(translated.ir);
+    const outcome = await this.#publish(translated.ir);
     switch (outcome?.kind) {
       case undefined: return { resources, translated, refused: refusals(resources) };
-      case 'unanswered': return this.#next === undefined ? this.#inForce(resources, translated, settings) : undefined;
+      case 'unanswered': return undefined;
       case 'refused': return this.#withoutCulprits(resources, settings, outcome.words);
       case 'large': {
         const closed = markLarge(resources, new Map(outcome.objects.map(({ ref, message }) => [objectKey(ref), message])));
@@ -99,7 +107,7 @@ export class Controller {
    * Finds the objects that Envoy refuses among those that changed, and publishes the state in which they are closed. The tries are never
    * published: half of a change may leave a route without its policy.
    */
-  async #withoutCulprits(resources: Resources, settings: Partial<Settings>, refusal: string): Promise<InForce> {
+  async #withoutCulprits(resources: Resources, settings: Partial<Settings>, refusal: string): Promise<InForce | undefined> {
     const changes = differences(this.#accepted, resources);
     const culprits = await findCulprits(changes, (made) => this.#options.validate(translate(partly(this.#accepted, resources, made), settings).ir));
     // Where nothing that changed is to blame by itself, or closing it does not help, all of it is.
@@ -107,7 +115,9 @@ export class Controller {
     for (const blamed of culprits.size > 0 ? [culprits, all] : [all]) {
       const closed = mark(resources, new Map([...blamed].map(([key, words]) => [key, `Envoy refuses it: ${words}`])));
       const translated = translate(closed, settings);
-      if ((await this.#options.publish(translated.ir)) === undefined) return { resources: closed, translated, refused: refusals(closed) };
+      const outcome = await this.#publish(translated.ir);
+      if (outcome === undefined) return { resources: closed, translated, refused: refusals(closed) };
+      if (outcome.kind === 'unanswered') return undefined;
     }
     throw new Error(`Envoy refuses every form of this state and keeps what it has: ${refusal}`);
   }

@@ -10,7 +10,7 @@ import { sipHash } from "../../proxy-wasm-as/assembly/siphash";
 /** Of an :authority: 253 of a name, and a port. Nothing longer is a host. */
 const MAX_AUTHORITY = 260;
 /** What the resolver says at most, in milliseconds. */
-const LONGEST: i64 = 3_600_000;
+const LONGEST: i64 = 60_000;
 /** What one generation may hold; there are two. */
 const MAX_BYTES = 1024 * 1024;
 /** Of an entry beside its texts, roughly. */

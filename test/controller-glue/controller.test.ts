@@ -136,6 +136,12 @@ describe('an outcome that is not a refusal', () => {
     expect([published.length, applied.length]).toEqual([3, 1]);
   });
 
+  test('not even where something was refused before, whose closed form is waited for', async () => {
+    const { applied, published, controller } = says({ kind: 'refused', words: 'bad route' }, { kind: 'unanswered' });
+    await controller.apply(resources(good));
+    expect([published.length, applied.length]).toEqual([3, 1]);
+  });
+
   test('nor is it waited for once another state is wanted', async () => {
     const { applied, published, controller } = says({ kind: 'unanswered' });
     const first = controller.apply(resources(good));
