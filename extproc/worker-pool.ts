@@ -20,6 +20,8 @@ export interface PoolOptions {
   readonly arguments?: readonly string[];
   readonly workers: number;
   readonly address: Address;
+  /** Answers what workers `ask`, in JSON. `signal` aborts when the one that asked is gone. What it rejects with is not passed on: it may quote a secret. */
+  readonly onAsk?: (question: unknown, from: { readonly signal: AbortSignal }) => Promise<unknown>;
   readonly log: Pick<Logger, 'info' | 'warn'>;
   readonly world: World;
 }
@@ -37,6 +39,8 @@ interface Worker {
   readonly handed: Map<number, Socket>;
   /** Calls off what waits to ask it whether it is still there. */
   unwatch: () => void;
+  /** Aborted when it is gone. */
+  readonly gone: AbortController;
   readonly exited: Promise<void>;
 }
 
@@ -163,13 +167,14 @@ export class WorkerPool {
     const { script, arguments: rest = [], address, log, world } = this.#options;
     const child = fork(script, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const exited = new Promise<void>((resolve) => { child.once('exit', () => resolve()); });
-    const worker: Worker = { process: child, slot, ready: false, leaving: false, connections: 0, handed: new Map(), unwatch: () => undefined, exited };
+    const worker: Worker = { process: child, slot, ready: false, leaving: false, connections: 0, handed: new Map(), unwatch: () => undefined, gone: new AbortController(), exited };
     this.#workers.add(worker);
     child.on('message', (message: FromWorker) => this.#heard(worker, message));
     child.on('error', () => {}); // 'exit' follows
     void exited.then(() => {
       worker.ready = false;
       worker.unwatch();
+      worker.gone.abort();
       this.#workers.delete(worker);
       for (const socket of worker.handed.values()) this.#place(socket, slot);
       for (const [id, question] of this.#waiting) if (question.worker === worker) { this.#waiting.delete(id); question.reject(new Error('an ext_proc worker is gone')); }
@@ -223,6 +228,7 @@ export class WorkerPool {
         worker.handed.delete(message.number);
         return;
       case 'closed': worker.connections--; return;
+      case 'ask': void this.#answer(worker, message.number, message.asked); return;
       case 'leaving':
         worker.ready = false;
         worker.leaving = true;
@@ -235,6 +241,17 @@ export class WorkerPool {
         if (message.problem === undefined) question?.resolve(message.value);
         else question?.reject(new Error(message.problem));
       }
+    }
+  }
+
+  async #answer(worker: Worker, number: number, asked: unknown): Promise<void> {
+    const { onAsk } = this.#options;
+    if (onAsk === undefined) { this.#tell(worker, { kind: 'answer', number, problem: 'nobody answers questions here' }); return; }
+    try {
+      const value = await onAsk(asked, { signal: worker.gone.signal });
+      this.#tell(worker, { kind: 'answer', number, value });
+    } catch (error) {
+      this.#tell(worker, { kind: 'answer', number, problem: `refused: ${error instanceof Error ? error.name : 'error'}` });
     }
   }
 

@@ -12,6 +12,8 @@ export type ToWorker =
   | { readonly kind: 'connection'; readonly number: number }
   /** Whatever the one in charge and the script have agreed on. */
   | { readonly kind: 'news'; readonly news: unknown }
+  /** To a question of the worker's own. */
+  | { readonly kind: 'answer'; readonly number: number; readonly value?: unknown; readonly problem?: string }
   | { readonly kind: 'metrics' }
   /** Still there? */
   | { readonly kind: 'ping' }
@@ -19,6 +21,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'done'; readonly question: number; readonly value?: unknown; readonly problem?: string }
+  | { readonly kind: 'ask'; readonly number: number; readonly asked: unknown }
   | { readonly kind: 'adopted'; readonly number: number }
   | { readonly kind: 'closed' }
   /** Sends no more connections, please; `drain` is the answer, and nothing comes after it. */
@@ -27,10 +30,19 @@ export type FromWorker =
 /** How long requests have after a SIGTERM. */
 const PATIENCE = 30_000;
 
+/** What the script of a worker gets in hand. */
+export interface AsWorker {
+  readonly server: ExtProcServer;
+  /** Asks the process in charge: its `onAsk` answers, in JSON both ways. Rejects when it refuses or is gone. */
+  readonly ask: (question: unknown) => Promise<unknown>;
+}
+
 /** `onNews` is told what the pool was last told by `inform`, before the first request and whenever there is something new. */
-export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) => void = () => undefined): ExtProcServer {
+export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) => void = () => undefined): AsWorker {
   const server = new ExtProcServer(options);
   const policiesOf = (name: string): AnyProcessor['policies'] => options.processors.find((processor) => processor.name === name)?.policies;
+  const asked = new Map<number, { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }>();
+  let questions = 0;
   const send = (message: FromWorker): void => { if (process.connected) process.send?.(message); };
   const carryOut = async (message: ToWorker): Promise<unknown> => {
     switch (message.kind) {
@@ -39,6 +51,13 @@ export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) =>
       case 'retain': policiesOf(message.processor)?.retain(new Set(message.ids)); return undefined;
       case 'news': onNews(message.news); return undefined;
       case 'metrics': return options.registry.getMetricsAsJSON();
+      case 'answer': {
+        const waiting = asked.get(message.number);
+        asked.delete(message.number);
+        if (message.problem === undefined) waiting?.resolve(message.value);
+        else waiting?.reject(new Error(message.problem));
+        return undefined;
+      }
       case 'ping': case 'connection': return undefined;
       case 'drain':
         await server.drain(message.patience);
@@ -71,5 +90,13 @@ export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) =>
   // A terminal's Ctrl-C reaches every process; the one in charge decides.
   process.on('SIGINT', () => {});
   process.on('disconnect', () => process.exit(1));
-  return server;
+  const ask = (question: unknown): Promise<unknown> => new Promise((resolve, reject) => {
+    if (process.send === undefined || !process.connected) { reject(new Error('the process in charge is gone')); return; }
+    const number = ++questions;
+    process.send({ kind: 'ask', number, asked: question } satisfies FromWorker, undefined, undefined, (error) => {
+      if (error !== null && asked.delete(number)) reject(new Error('the process in charge is gone'));
+    });
+    asked.set(number, { resolve, reject });
+  });
+  return { server, ask };
 }

@@ -1,4 +1,4 @@
-// A worker process for tests: lets requests pass, but those with x-refuse.
+// A worker process for tests: lets requests pass, but those with x-refuse; those with x-ask get what the process in charge says.
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Policies } from '../../extproc/policies.ts';
@@ -7,7 +7,11 @@ import { serveAsWorker } from '../../extproc/worker.ts';
 import { realWorld } from '../../extproc/world.ts';
 
 const gate: Authorizer<unknown> = {
-  name: 'gate', authorizes: true, policies: new Policies((document) => document),
-  onRequestHeaders: ({ headers }) => headers.has('x-refuse') ? { kind: 'respond', status: 403, details: 'refused' } : { kind: 'pass', set: [['x-worker', String(process.pid)]] },
+  name: 'gate', authorizes: true, policies: new Policies((document) => document), deadline: 20_000,
+  onRequestHeaders: ({ headers }) => {
+    const question = headers.get('x-ask');
+    if (question !== undefined) return worker.ask({ question }).then((answer) => answer, ({ message }: Error) => message).then((answer) => ({ kind: 'pass', set: [['x-worker', JSON.stringify(answer) ?? 'nothing']] }));
+    return headers.has('x-refuse') ? { kind: 'respond', status: 403, details: 'refused' } : { kind: 'pass', set: [['x-worker', String(process.pid)]] };
+  },
 };
-serveAsWorker({ processors: [gate], world: realWorld, log: pino({ level: 'warn' }, pino.destination(2)), registry: new Registry() });
+const worker = serveAsWorker({ processors: [gate], world: realWorld, log: pino({ level: 'warn' }, pino.destination(2)), registry: new Registry() });

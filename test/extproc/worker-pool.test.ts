@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { issueCertificate } from '../../examples/certificate.ts';
 import { type Address } from '../../extproc/server.ts';
 import { METHOD } from '../../extproc/wire-request.ts';
-import { WorkerPool } from '../../extproc/worker-pool.ts';
+import { type PoolOptions, WorkerPool } from '../../extproc/worker-pool.ts';
 import { realWorld } from '../../extproc/world.ts';
 import { Secret } from '../../policy/secret.ts';
 import { ProcessingRequestSchema, ProcessingResponseSchema } from '../../proto/envoy/service/ext_proc/v3/external_processor_pb.js';
@@ -18,13 +18,15 @@ import { GrpcCall, session, turnedAway } from './grpc-client.ts';
 
 const script = join(import.meta.dirname, 'pool-worker.ts');
 const folder = mkdtempSync(join(tmpdir(), 'gw-pool-'));
-const headers = toBinary(ProcessingRequestSchema, create(ProcessingRequestSchema, { request: { case: 'requestHeaders', value: {} } }));
-const start = (address: Address, workers = 2): Promise<WorkerPool> => WorkerPool.start({ script, workers, address, log: pino({ level: 'silent' }), world: realWorld });
+const request = (headers: Readonly<Record<string, string>> = {}): Uint8Array => toBinary(ProcessingRequestSchema, create(ProcessingRequestSchema, { request: { case: 'requestHeaders', value: {
+  headers: { headers: Object.entries(headers).map(([key, value]) => ({ key, rawValue: Buffer.from(value) })) },
+} } }));
+const start = (address: Address, workers = 2, more: Partial<PoolOptions> = {}): Promise<WorkerPool> => WorkerPool.start({ script, workers, address, log: pino({ level: 'silent' }), world: realWorld, ...more });
 const reach = (endpoint: string | number): Promise<ClientHttp2Session> => session('http://localhost', { createConnection: () => connectSocket(String(endpoint)) });
 
 /** Which process answers on this connection; else why not. */
-async function asked(client: ClientHttp2Session, policy = 'policy-1'): Promise<string> {
-  const bytes = await new GrpcCall(client, METHOD, { 'gatewright-policy': policy }).say(headers).message();
+async function asked(client: ClientHttp2Session, policy = 'policy-1', headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  const bytes = await new GrpcCall(client, METHOD, { 'gatewright-policy': policy }).say(request(headers)).message();
   if (bytes === undefined) return 'gone';
   const { response } = fromBinary(ProcessingResponseSchema, bytes);
   if (response.case === 'immediateResponse') return response.value.details;
@@ -105,6 +107,49 @@ test('a process that hangs is replaced, and holds nobody up for longer', { timeo
       client.destroy();
     }
   } finally { await own.drain(1000); }
+});
+
+describe('a worker asks the process in charge', () => {
+  const questions: { readonly question: string; readonly signal: AbortSignal }[] = [];
+  let asking: WorkerPool;
+  let client: ClientHttp2Session;
+  beforeAll(async () => {
+    asking = await start({ kind: 'unix', path: join(folder, 'ask', 's') }, 1, {
+      onAsk: async (asked, { signal }) => {
+        const { question } = asked as { question: string };
+        questions.push({ question, signal });
+        if (question === 'refuse') throw new RangeError('hunter2');
+        if (question === 'wait') await new Promise((resolve) => { signal.addEventListener('abort', resolve); });
+        return question === 'nothing' ? undefined : { answer: question, list: [1, null] };
+      },
+    });
+    await asking.add('gate', 'policy-1', new Secret('{}'));
+    client = await reach(asking.endpoints[0] ?? '');
+  });
+  afterAll(async () => { await asking.drain(1000); });
+
+  test.each([
+    ['gets the answer', 'hello', '{"answer":"hello","list":[1,null]}'],
+    ['an answer may be nothing', 'nothing', 'nothing'],
+    ['is told of a refusal, without its words', 'refuse', '"refused: RangeError"'],
+  ])('and %s', async (_, question, answer) => {
+    expect(await asked(client, 'policy-1', { 'x-ask': question })).toBe(answer);
+  });
+
+  test('who would answer one that dies meanwhile is told that it is of no use any more', async () => {
+    const answer = asked(client, 'policy-1', { 'x-ask': 'wait' });
+    await expect.poll(() => questions.at(-1)?.question).toBe('wait');
+    expect(questions.at(-1)?.signal.aborted).toBe(false);
+    process.kill(asking.pids[0] ?? 0, 'SIGKILL');
+    await expect.poll(() => questions.at(-1)?.signal.aborted).toBe(true);
+    expect(await answer).toBe('gone');
+  });
+
+  test('and is told so where nobody answers', async () => {
+    const own = await reach(pool.endpoints[0] ?? '');
+    expect(await asked(own, 'policy-1', { 'x-ask': 'hello' })).toBe('"nobody answers questions here"');
+    own.destroy();
+  });
 });
 
 test('metrics are those of all processes together', async () => {
