@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { canonicalJson } from '../policy/canonical-json.ts';
-import { Secret } from '../policy/secret.ts';
+import { type ExtprocPolicy, policies } from '../controller-glue/extproc-policies.ts';
 import type { Ir } from '../controller-glue/ir.ts';
-import { WorkerPool } from '../extproc/worker-pool.ts';
+import { type PoolOptions, WorkerPool } from '../extproc/worker-pool.ts';
 import type { News } from './extproc-worker.ts';
 import { realWorld } from '../extproc/world.ts';
 
@@ -14,6 +13,8 @@ export interface ExtprocOptions {
   readonly folder: string;
   readonly workers: number;
   readonly log: Logger;
+  /** Answers what workers ask. */
+  readonly onAsk?: NonNullable<PoolOptions['onAsk']>;
 }
 
 /** How long requests have that are under way when nothing needs the service any more: longer than the longest of them takes. */
@@ -26,9 +27,10 @@ export class Extproc {
   readonly #address: string;
   #pool: Promise<WorkerPool> | undefined;
   #ended = false;
-  /** Of the state in force. */
-  #inForce: ReadonlySet<string> = new Set();
-  #known = new Set<string>();
+  /** Of the state in force, by key. */
+  #inForce: ReadonlyMap<string, ExtprocPolicy> = new Map();
+  /** What the workers have been told. */
+  #known = new Map<string, ExtprocPolicy>();
   #ownPorts: readonly number[] = [];
   #draining: Promise<void> = Promise.resolve();
 
@@ -43,12 +45,12 @@ export class Extproc {
   /** Resolves when whatever these routes may ask can be answered. What is in force still can be. */
   async prepare(ir: Ir): Promise<void> {
     const wanted = policies(ir);
-    if (wanted.size === 0 || this.#ended) return;
+    if (wanted.length === 0 || this.#ended) return;
     const pool = await this.#running();
-    for (const [id, document] of wanted) {
-      if (this.#known.has(id)) continue;
-      await told(pool, id, document);
-      this.#known.add(id);
+    for (const policy of wanted) {
+      if (this.#known.has(key(policy))) continue;
+      await told(pool, policy);
+      this.#known.set(key(policy), policy);
     }
   }
 
@@ -62,14 +64,17 @@ export class Extproc {
 
   /** Envoy has taken this state: only now the policies of the one before may go, and the service when nothing needs it. */
   settle(ir: Ir): void {
-    const ids = new Set(policies(ir).keys());
+    const wanted = new Map(policies(ir).map((policy) => [key(policy), policy]));
     // One state more: an Envoy that was away for the change may still be at the one before.
-    const kept = new Set([...ids, ...this.#inForce]);
-    this.#inForce = ids;
-    if (ids.size === 0) this.#leave(PATIENCE_MS);
+    const kept = new Map([...this.#inForce, ...wanted]);
+    this.#inForce = wanted;
+    if (wanted.size === 0) this.#leave(PATIENCE_MS);
     else {
-      void this.#pool?.then((pool) => pool.retain('resolver', kept), () => undefined);
+      const processors = new Set([...this.#known.values(), ...kept.values()].map(({ processor }) => processor));
       this.#known = kept;
+      void this.#pool?.then((pool) => {
+        for (const each of processors) pool.retain(each, new Set([...kept.values()].filter(({ processor }) => processor === each).map(({ id }) => id)));
+      }, () => undefined);
     }
   }
 
@@ -86,7 +91,7 @@ export class Extproc {
   #leave(patience: number): void {
     const pool = this.#pool;
     this.#pool = undefined;
-    this.#known = new Set();
+    this.#known = new Map();
     if (pool !== undefined) this.#draining = this.#draining.then(async () => { await (await pool.catch(() => undefined))?.drain(patience); });
   }
 
@@ -100,22 +105,19 @@ export class Extproc {
 
   async #start(): Promise<WorkerPool> {
     await this.#draining;   // its sockets have the same names
-    const { workers, log } = this.#options;
-    const pool = await WorkerPool.start({ script: new URL('extproc-worker.ts', import.meta.url), workers, address: { kind: 'unix', path: this.#address }, log, world: realWorld });
+    const { workers, log, onAsk } = this.#options;
+    const pool = await WorkerPool.start({ script: new URL('extproc-worker.ts', import.meta.url), workers, address: { kind: 'unix', path: this.#address }, log, world: realWorld, ...(onAsk && { onAsk }) });
     await pool.inform({ ownPorts: this.#ownPorts } satisfies News);
     return pool;
   }
 }
 
-function policies({ gateways }: Ir): Map<string, Secret> {
-  const routes = gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap((host) => host.routes)));
-  return new Map(routes.flatMap(({ resolver }) => (resolver === undefined ? [] : [[resolver.id, new Secret(canonicalJson(resolver.policy))] as const])));
-}
+const key = ({ processor, id }: ExtprocPolicy): string => `${processor} ${id}`;
 
-async function told(pool: WorkerPool, id: string, document: Secret): Promise<void> {
+async function told(pool: WorkerPool, { processor, id, document }: ExtprocPolicy): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
-      await pool.add('resolver', id, document);
+      await pool.add(processor, id, document);
       return;
     } catch (error) {
       if (tries === TRIES) throw error;
