@@ -2,7 +2,7 @@
 import type { Condition } from './condition.ts';
 import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limit.ts';
 import type { Fault } from '../policy/fault.ts';
-import type { ResolverPolicy } from '../policy/resolver.ts';
+import type { WrittenResolverPolicy } from '../policy/resolver.ts';
 import type { Ir, IrAction, IrCertificate, IrAuthority, IrCluster, IrHttpLimits, IrJwt, IrMatch, ObjectRef } from './ir.ts';
 import type { BackendSpec } from './kinds/backend.ts';
 import type { BackendTrafficPolicySpec, CircuitBreaker } from './kinds/backend-traffic-policy.ts';
@@ -115,7 +115,7 @@ export interface PolicyKinds {
   readonly SecurityPolicy: { readonly spec: SecurityPolicySpec; readonly effect: SecurityEffect };
   readonly BackendTrafficPolicy: { readonly spec: BackendTrafficPolicySpec; readonly effect: BackendTrafficEffect };
   readonly FaultPolicy: { readonly spec: FaultPolicySpec; readonly effect: FaultEffect };
-  readonly ResolverPolicy: { readonly spec: ResolverPolicySpec; readonly effect: ResolverPolicy };
+  readonly ResolverPolicy: { readonly spec: ResolverPolicySpec; readonly effect: WrittenResolverPolicy };
   readonly ConcurrencyPolicy: { readonly spec: ConcurrencyPolicySpec; readonly effect: ConcurrencyPolicy };
   readonly ClientTrafficPolicy: { readonly spec: ClientTrafficPolicySpec; readonly effect: ClientTrafficEffect };
   readonly ConnectionLimitPolicy: { readonly spec: ConnectionLimitPolicySpec; readonly effect: ConnectionLimitEffect };

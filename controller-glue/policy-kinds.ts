@@ -15,6 +15,8 @@ interface Row<Kind extends PolicyKind> {
   /** What the policy makes of what it decides for. A fault of severity error closes all of that. */
   readonly effect: (resource: Resource<PolicyKinds[Kind]['spec']>, draft: Draft, say: (fault: Fault) => void) => PolicyKinds[Kind]['effect'];
   readonly words: Words;
+  /** All that cover a rule have a say there, the broken ones too; of the other kinds the most specific alone. */
+  readonly addsUp?: true;
 }
 
 /** EG's words of two conditions. */
@@ -32,7 +34,7 @@ export const policyKinds: { readonly [Kind in PolicyKind]: Row<Kind> } = {
   BackendTrafficPolicy: { resources: ({ backendTrafficPolicies }) => backendTrafficPolicies, effect: backendTrafficEffect, words: wordsFor('BackendTrafficPolicy', 'backendTrafficPolicies') },
   FaultPolicy: { resources: ({ faultPolicies }) => faultPolicies, effect: faultEffect, words: wordsFor('FaultPolicy', 'faultPolicies') },
   ConcurrencyPolicy: { resources: ({ concurrencyPolicies }) => concurrencyPolicies, effect: concurrencyEffect, words: wordsFor('ConcurrencyPolicy', 'concurrencyPolicies') },
-  ResolverPolicy: { resources: ({ resolverPolicies }) => resolverPolicies, effect: resolverEffect, words: wordsFor('ResolverPolicy', 'resolverPolicies') },
+  ResolverPolicy: { resources: ({ resolverPolicies }) => resolverPolicies, effect: resolverEffect, words: wordsForResolvers(), addsUp: true },
   ClientTrafficPolicy: { resources: ({ clientTrafficPolicies }) => clientTrafficPolicies, effect: clientTrafficEffect, words: wordsForListeners('ClientTrafficPolicy', 'ClientTrafficPolicies') },
   ConnectionLimitPolicy: { resources: ({ connectionLimitPolicies }) => connectionLimitPolicies, effect: connectionLimitEffect, words: wordsForListeners('ConnectionLimitPolicy', 'ConnectionLimitPolicies') },
 };
@@ -55,6 +57,12 @@ function wordsFor(policyKind: PolicyKind, plural: string): Words {
       return `This policy is being overridden by other ${plural} for ${lists.join(' and ')}`;
     },
   };
+}
+
+/** What EG has no policy like. */
+function wordsForResolvers(): Words {
+  const { conflict, overridden } = wordsFor('ResolverPolicy', 'resolverPolicies');
+  return { conflict, overridden: (by) => `${overridden(by)}. What this policy denies, and its dns, hold there all the same` };
 }
 
 /** Of policies that have no routes as targets. */

@@ -18,7 +18,9 @@ function isServer(text: string): boolean {
 }
 
 const NamePattern = z.string().max(253).regex(NAME_PATTERN, 'must be a name, *.name or *, with letters beyond ASCII in punycode');
-const AddressPattern = z.string().refine((text) => (ADDRESS_CLASSES as readonly string[]).includes(text) || isAddress(text) || isRange(text), `must be an address, a range such as 10.0.0.0/8, or one of ${ADDRESS_CLASSES.join(', ')}`);
+const AddressPattern = z.string().max(49).refine((text) => (ADDRESS_CLASSES as readonly string[]).includes(text) || isAddress(text) || isRange(text), `must be an address, a range such as 10.0.0.0/8, or one of ${ADDRESS_CLASSES.join(', ')}`);
+/** Who needs one metadata service has named it; nobody needs those of every cloud. */
+export const AllowedAddress = AddressPattern.refine((text) => text !== 'Metadata', 'Metadata cannot be allowed as a whole: name the address of the one that is meant, such as 169.254.169.254');
 const port = z.int().min(1).max(65_535);
 export const PortPattern = z.strictObject({ port, endPort: port.optional().describe('with it, all from port to endPort') })
   .refine(({ port: first, endPort }) => endPort === undefined || endPort >= first, { path: ['endPort'], message: 'must not be less than port' });
@@ -38,23 +40,43 @@ export const DnsSettings = z.strictObject({
 }).refine(({ minTtl, maxTtl }) => (parseDuration(minTtl) ?? 0) <= (parseDuration(maxTtl) ?? 0), { path: ['minTtl'], message: 'must not be more than maxTtl' });
 export type DnsSettings = z.infer<typeof DnsSettings>;
 
+/** How many entries a list may have, that of all policies over a rule together included. */
+export const MOST_ENTRIES = { names: 1024, addresses: 256, ports: 64 } as const;
+
+const names = {
+  allow: z.array(NamePattern).min(1).max(MOST_ENTRIES.names).describe('*.example.com: all below example.com, not itself. Addresses in place of a name pass with * or when they are listed. Said nowhere: *'),
+  deny: z.array(NamePattern).max(MOST_ENTRIES.names).default([]).describe('adds to what policies around this one deny'),
+};
+const addresses = {
+  allow: z.array(AllowedAddress).min(1).max(MOST_ENTRIES.addresses)
+    .describe('what a name may resolve to. A range opens what is not public only if it lies within it: 10.0.0.0/16 does, 0.0.0.0/0 means the public ones. A metadata service, or an address of the gateway itself, must be named alone. Said nowhere: Public'),
+  deny: z.array(AddressPattern).max(MOST_ENTRIES.addresses).default([]).describe('adds to what policies around this one deny'),
+};
+const ports = {
+  allow: z.array(PortPattern).min(1).max(MOST_ENTRIES.ports).describe('said nowhere: 80 and 443'),
+  deny: z.array(PortPattern).max(MOST_ENTRIES.ports).default([]).describe('adds to what policies around this one deny'),
+};
+const lookupFamily = z.enum(['IPv4', 'IPv6', 'IPv4Preferred', 'IPv6Preferred', 'IPv4AndIPv6']).describe('Preferred: the other family only where that one has no address. Said nowhere: IPv4AndIPv6');
+const connectProbe = z.boolean().describe('of several addresses, one that accepts a connection is chosen; false: the first, unless it is known to fail. Said nowhere: true');
+
+/** What one ResolverPolicy writes. Nothing is filled in: what it leaves out is said by a policy around it, or by nobody. */
+export const WrittenResolverPolicy = z.strictObject({
+  names: z.strictObject({ ...names, allow: names.allow.optional() }).optional(),
+  addresses: z.strictObject({ ...addresses, allow: addresses.allow.optional() }).optional(),
+  ports: z.strictObject({ ...ports, allow: ports.allow.optional() }).optional(),
+  lookupFamily: lookupFamily.optional(),
+  connectProbe: connectProbe.optional(),
+  dns: DnsSettings.optional().describe('of a listener or a Gateway: for all routes there, whatever their own policies say'),
+});
+export type WrittenResolverPolicy = z.infer<typeof WrittenResolverPolicy>;
+
 /** The whole policy of one route. */
 export const ResolverPolicy = z.strictObject({
-  names: z.strictObject({
-    allow: z.array(NamePattern).min(1).max(1024).default(['*']).describe('*.example.com: all below example.com, not itself. Addresses in place of a name pass with * or when they are listed'),
-    deny: z.array(NamePattern).max(1024).default([]),
-  }).prefault({}),
-  addresses: z.strictObject({
-    allow: z.array(AddressPattern).min(1).max(256).default(['Public'])
-      .describe('what a name may resolve to. A range opens what is not public only if it lies within it: 10.0.0.0/16 does, 0.0.0.0/0 means the public ones. A metadata service, or an address of the gateway itself, must be named alone'),
-    deny: z.array(AddressPattern).max(256).default([]),
-  }).prefault({}),
-  ports: z.strictObject({
-    allow: z.array(PortPattern).min(1).max(64).default(WEB),
-    deny: z.array(PortPattern).max(64).default([]),
-  }).prefault({}),
-  lookupFamily: z.enum(['IPv4', 'IPv6', 'IPv4Preferred', 'IPv6Preferred', 'IPv4AndIPv6']).default('IPv4AndIPv6').describe('Preferred: the other family only where that one has no address'),
-  connectProbe: z.boolean().default(true).describe('of several addresses, one that accepts a connection is chosen; false: the first, unless it is known to fail'),
+  names: z.strictObject({ ...names, allow: names.allow.default(['*']) }).prefault({}),
+  addresses: z.strictObject({ ...addresses, allow: addresses.allow.default(['Public']) }).prefault({}),
+  ports: z.strictObject({ ...ports, allow: ports.allow.default(WEB) }).prefault({}),
+  lookupFamily: lookupFamily.default('IPv4AndIPv6'),
+  connectProbe: connectProbe.default(true),
   dns: DnsSettings.prefault({}),
 });
 export type ResolverPolicy = z.infer<typeof ResolverPolicy>;

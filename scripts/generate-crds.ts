@@ -12,7 +12,7 @@ import { ResolverPolicySpec } from '../controller-glue/kinds/resolver-policy.ts'
 import { ConcurrencyPolicy, ConnectionLimit, ConnectionLimits } from '../policy/connection-limit.ts';
 import { Abort, Delay, Fault, ResponseDelay, ResponseFault, ResponseRateLimit, Schedule } from '../policy/fault.ts';
 import { RequestKey } from '../policy/request-key.ts';
-import { DnsSettings, PortPattern } from '../policy/resolver.ts';
+import { AllowedAddress, DnsSettings, PortPattern } from '../policy/resolver.ts';
 
 interface Rule { readonly rule: string; readonly message: string }
 type Schema = { readonly [keyword: string]: unknown };
@@ -22,7 +22,7 @@ const kinds: readonly { readonly kind: string; readonly plural: string; readonly
   { kind: 'FaultPolicy', plural: 'faultpolicies', spec: FaultPolicySpec, description: 'Faults in the requests of routes: delays, aborts, answers that are changed or slowed down. On a Gateway it is for every route of it that has none of its own.' },
   { kind: 'ConcurrencyPolicy', plural: 'concurrencypolicies', spec: ConcurrencyPolicySpec, description: 'Limits on the requests that are in flight at one time. On a Gateway it is for every route of it that has none of its own; the routes share its counts.' },
   { kind: 'ConnectionLimitPolicy', plural: 'connectionlimitpolicies', spec: ConnectionLimitPolicySpec, description: 'Limits on the connections of a Gateway\'s listeners, before anything is read from them.' },
-  { kind: 'ResolverPolicy', plural: 'resolverpolicies', spec: ResolverPolicySpec, description: 'Which hosts the routes of a Backend of type DynamicResolver may reach. On a Gateway it is for every route of it that has none of its own. Without one: public addresses, at ports 80 and 443.' },
+  { kind: 'ResolverPolicy', plural: 'resolverpolicies', spec: ResolverPolicySpec, description: 'Which hosts the routes of a Backend of type DynamicResolver may reach. What it denies on a Gateway no route of it may allow, and its dns is theirs; all else is for those that do not say it themselves. Without one: public addresses, at ports 80 and 443.' },
 ];
 
 /** What JSON Schema cannot say in the structural form that Kubernetes wants, as CEL. policy/ says it again, in code, for files and for the controller. */
@@ -40,6 +40,7 @@ const rules = new Map<unknown, readonly Rule[]>([
   [RequestKey, [{ rule: '(self.type == \'SourceIP\') != has(self.name)', message: 'name must be given, but for type SourceIP' }]],
   [ConnectionLimit, [atLeastOne('value', 'rate')]],
   [PortPattern, [{ rule: '!has(self.endPort) || self.endPort >= self.port', message: 'endPort must not be less than port' }]],
+  [AllowedAddress, [{ rule: 'self != \'Metadata\'', message: 'Metadata cannot be allowed as a whole: name the address of the one that is meant' }]],
   [DnsSettings, [{ rule: 'duration(self.minTtl) <= duration(self.maxTtl)', message: 'minTtl must not be more than maxTtl' }]],
   ...kinds.map(({ spec }) => [spec, [{
     rule: 'has(self.targetRef) || (has(self.targetRefs) && size(self.targetRefs) > 0) || (has(self.targetSelectors) && size(self.targetSelectors) > 0)',

@@ -1,11 +1,21 @@
 // Which policy of a kind decides at a place: the one on the most specific place around it.
 import { placeKey } from '../draft.ts';
 import type { Draft, DraftListener, DraftPolicy, DraftRoute, DraftRule, Place, PolicyKind, PolicyKinds } from '../draft.ts';
+import { policyKinds } from '../policy-kinds.ts';
 
 /** `places`: the most specific first. */
-export function deciding<Kind extends PolicyKind>(kind: Kind, places: readonly string[], draft: Draft): DraftPolicy<Kind> | undefined {
+export function deciding<Kind extends PolicyKind>(kind: Kind, places: readonly string[], draft: Draft): DraftPolicy<Kind> | undefined { return around(kind, places, draft)[0]; }
+
+/** All of the kind that are attached to any of the places, the most specific first. */
+export function around<Kind extends PolicyKind>(kind: Kind, places: readonly string[], draft: Draft): DraftPolicy<Kind>[] {
   const attached: ReadonlyMap<string, DraftPolicy<Kind>> = draft.attached[kind];
-  return places.map((key) => attached.get(key)).find((policy) => policy !== undefined);
+  return places.map((key) => attached.get(key)).filter((policy) => policy !== undefined);
+}
+
+/** Those that have a say at the places. */
+export function heard<Kind extends PolicyKind>(kind: Kind, places: readonly string[], draft: Draft): DraftPolicy<Kind>[] {
+  const all = around(kind, places, draft);
+  return policyKinds[kind].addsUp === true ? all : all.slice(0, 1);
 }
 
 /** What it makes of it; undefined when there is none, or when it closes. */

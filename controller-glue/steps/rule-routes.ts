@@ -1,10 +1,10 @@
 // The routes that one HTTPRoute makes on one listener: its rules, under the policies that cover them there.
-import type { Draft, DraftListener, DraftRoute, DraftRule } from '../draft.ts';
+import type { Draft, DraftListener, DraftPolicy, DraftRoute, DraftRule, PolicyKind } from '../draft.ts';
 import type { IrAction, IrCluster, IrRoute, ObjectRef } from '../ir.ts';
 import { policyKindNames } from '../policy-kinds.ts';
 import type { Reason } from '../reason.ts';
 import { classKey, serviceKey } from './close-unsupported.ts';
-import { applied, deciding, listenerPlaces, rulePlaces } from './deciding.ts';
+import { applied, deciding, heard, listenerPlaces, rulePlaces } from './deciding.ts';
 import { ruleClusters } from './rule-clusters.ts';
 import { type RuleFilters, ruleFilters } from './rule-filters.ts';
 import { resolverOf } from './rule-resolver.ts';
@@ -33,12 +33,12 @@ interface Covered {
   readonly clusters?: readonly IrCluster[];
 }
 
-/** Closed by anything that closes; else under the most specific policy of each kind, whole: rule, route, listener, Gateway. */
+/** Closed by anything that closes; else under the most specific policy of each kind, whole: rule, route, listener, Gateway. ResolverPolicies add up. */
 function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draft: Draft): Covered {
   const places = rulePlaces(route, rule, listener);
   const unsupported = [...places, ...others(rule.action, listener)].map((key) => draft.closed.get(key)).find((ref) => ref !== undefined);
   if (unsupported !== undefined) return closed('gatewright_policy_unsupported', [unsupported]);
-  const policies = policyKindNames.map((kind) => deciding(kind, places, draft)).filter((policy) => policy !== undefined);
+  const policies = policyKindNames.flatMap((kind): readonly DraftPolicy<PolicyKind>[] => heard(kind, places, draft));
   const owners = policies.map(({ resource }) => resource.ref);
   for (const { effect } of policies) if (effect.kind === 'closed') return closed(effect.reason, owners);
   if (route.invalid.length > 0) return closed('gatewright_route_invalid', owners);
@@ -56,7 +56,9 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
     reportUnmet(unmet, { FaultPolicy: faults, ConcurrencyPolicy: concurrency }, route, rule, draft);
     return closed('gatewright_policy_invalid', owners);
   }
-  const filters = { ...own, ...resolverOf(rule.action, places, draft) };
+  const resolver = resolverOf(route, rule, listener, draft);
+  if (resolver === 'closed') return closed('gatewright_policy_invalid', owners);
+  const filters = { ...own, ...resolver };
   if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };
   return { ...ruleClusters(timed, clusterScope(route, rule, listener, places, draft), traffic.cluster, draft.clusters), owners, keySets, filters };
 }

@@ -43,7 +43,8 @@ describe('a policy opens', () => {
     { allow: ['LinkLocal'], address: '169.254.42.42', refusal: 'Metadata' },
     { allow: ['LinkLocal'], address: '169.254.0.23', refusal: 'Metadata' },
     { allow: ['Private', 'fc00::/7'], address: 'fd00:42::42', refusal: 'Metadata' },
-    { allow: ['Metadata'], address: 'fd00:ec2::254', refusal: null },
+    { allow: ['fd00:ec2::254'], address: 'fd00:ec2::254', refusal: null },
+    { allow: ['fd00:ec2::254'], address: '169.254.169.254', refusal: 'Metadata' },
     { allow: ['Nat64', 'Public'], address: '64:ff9b::8.8.8.8', refusal: null },
     { allow: ['Nat64', 'Public'], address: '64:ff9b::10.0.0.1', refusal: 'Private' },
     { allow: ['Nat64', 'Public'], address: '64:ff9b:1::8.8.8.8', refusal: null },
@@ -57,7 +58,7 @@ describe('a policy opens', () => {
     { allow: ['0.0.0.0', '0.0.0.0/8'], address: '0.0.0.0', refusal: 'Unspecified' },
     { allow: ['224.0.0.1'], address: '224.0.0.1', refusal: 'Multicast' },
     { allow: ['255.255.255.255'], address: '255.255.255.255', refusal: 'Broadcast' },
-    { allow: [...ADDRESS_CLASSES], address: '0.0.0.0', refusal: 'Unspecified' },
+    { allow: ADDRESS_CLASSES.filter((each) => each !== 'Metadata'), address: '0.0.0.0', refusal: 'Unspecified' },
   ])('$allow: $address $refusal', ({ allow, address, refusal }) => {
     expect(addressRefusal(rules({ addresses: { allow } }), address, none)).toBe(refusal);
   });
