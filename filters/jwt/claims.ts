@@ -3,7 +3,7 @@ import { encodeBase64 } from "../../proxy-wasm-as/assembly/base64url";
 import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
 import { byteAt, equalBytes } from "../../proxy-wasm-as/assembly/memory";
-import { compactJson } from "./compact-json";
+import { compactJson } from "../../proxy-wasm-as/assembly/compact-json";
 
 const SCOPE = utf8("scope"), SCP = utf8("scp");
 const TRUE = utf8("true"), FALSE = utf8("false");

@@ -3,7 +3,7 @@ import { find, lowerCase, slice, text, utf8 } from "../../proxy-wasm-as/assembly
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { byteAt, equalBytes } from "../../proxy-wasm-as/assembly/memory";
 import { RulesReader } from "../../proxy-wasm-as/assembly/request-rules";
-import { KeySet } from "./key-set";
+import { KeySet } from "../../proxy-wasm-as/assembly/jws/key-set";
 import { ClaimCondition, ClaimHeader, HeaderSource, Policy, Provider, PublishedClaim, Rule } from "./policy";
 import { RemoteKeys } from "./remote-keys";
 

@@ -2,10 +2,10 @@
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { byteAt, equalBytes } from "../../proxy-wasm-as/assembly/memory";
 import { find, utf8 } from "../../proxy-wasm-as/assembly/bytes";
+import { Outcome } from "../../proxy-wasm-as/assembly/jws/outcome";
+import { Token } from "../../proxy-wasm-as/assembly/jws/token";
 import { claimMatches, hasScopes } from "./claims";
-import { Outcome } from "./outcome";
 import { Policy, Provider, Rule } from "./policy";
-import { Token } from "./token";
 
 /** Seconds that clocks may differ. */
 export const CLOCK_SKEW: f64 = 60;

@@ -11,16 +11,17 @@ import { IdMap } from "../../proxy-wasm-as/assembly/id-map";
 import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
 import { RequestRule, firstMatch } from "../../proxy-wasm-as/assembly/request-rules";
 import { AT_ONCE, Turns } from "../../proxy-wasm-as/assembly/turns";
+import { Outcome, outcomeStatus, outcomeText } from "../../proxy-wasm-as/assembly/jws/outcome";
+import { Token } from "../../proxy-wasm-as/assembly/jws/token";
+import { VerifiedTokens } from "../../proxy-wasm-as/assembly/jws/verified-tokens";
 import { headerValue } from "./claims";
 import { PolicyReader } from "./config";
 import { authorize } from "./decide";
 import { Facts } from "./facts";
 import { Fetches } from "./fetches";
-import { Outcome, outcomeStatus, outcomeText } from "./outcome";
 import { ConfiguredKeyring, JwtRoutePolicies } from "./policies";
 import { Policy } from "./policy";
 import { RemoteKeys } from "./remote-keys";
-import { VerifiedTokens } from "./verified-tokens";
 import { Verifier } from "./verifier";
 
 export {
@@ -35,7 +36,7 @@ class JwtRoot extends ConfiguredRoot {
   readonly fetches: Fetches = new Fetches();
   fromRoutes: JwtRoutePolicies | null = null;
   private rules: RequestRule<Policy>[] = [];
-  verifier: Verifier = new Verifier(new VerifiedTokens());
+  verifier: Verifier = new Verifier(new VerifiedTokens<Token>());
   readonly allowed: Counter = new Counter("gatewright_jwt_allowed");
   readonly denied: Counter = new Counter("gatewright_jwt_denied");
   private held: IdMap<JwtRequest> = new IdMap<JwtRequest>();

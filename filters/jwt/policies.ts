@@ -5,9 +5,9 @@ import { Generations } from "../../proxy-wasm-as/assembly/generations";
 import { property, propertyPath } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { MAX_KEPT, RoutePolicies, weightOf } from "../../proxy-wasm-as/assembly/route-policies";
+import { KeySet } from "../../proxy-wasm-as/assembly/jws/key-set";
 import { Keyring, PolicyReader } from "./config";
 import { Fetches } from "./fetches";
-import { KeySet } from "./key-set";
 import { Policy } from "./policy";
 import { RemoteKeys } from "./remote-keys";
 

@@ -1,5 +1,5 @@
 // A policy as the filter works with it: what policy/jwt.ts describes, compiled. Data only.
-import { KeySet } from "./key-set";
+import { KeySet } from "../../proxy-wasm-as/assembly/jws/key-set";
 import { RemoteKeys } from "./remote-keys";
 
 export class HeaderSource {

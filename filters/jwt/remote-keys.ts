@@ -1,8 +1,8 @@
 // One remote key set on one worker: fetched when first wanted, kept, fetched again before it is old, never twice at once.
 // It knows no host: fetches.ts sends what it asks for and gives it what came back.
 import { Json } from "../../proxy-wasm-as/assembly/json";
-import { KeySet } from "./key-set";
-import { Outcome } from "./outcome";
+import { KeySet } from "../../proxy-wasm-as/assembly/jws/key-set";
+import { Outcome } from "../../proxy-wasm-as/assembly/jws/outcome";
 
 /** A longer answer is not read. */
 export const MAX_JWKS_BYTES: u32 = 256 * 1024;

@@ -1,12 +1,12 @@
 // Do a request's tokens satisfy a policy's providers? Any provider will do; every token that it finds must be good.
+import { KeySet } from "../../proxy-wasm-as/assembly/jws/key-set";
+import { Outcome, moreTelling } from "../../proxy-wasm-as/assembly/jws/outcome";
+import { Token } from "../../proxy-wasm-as/assembly/jws/token";
+import { VerifiedTokens } from "../../proxy-wasm-as/assembly/jws/verified-tokens";
 import { checkClaims } from "./decide";
 import { Facts } from "./facts";
-import { KeySet } from "./key-set";
-import { Outcome, moreTelling } from "./outcome";
 import { Policy, Provider } from "./policy";
 import { RemoteKeys } from "./remote-keys";
-import { Token } from "./token";
-import { VerifiedTokens } from "./verified-tokens";
 
 /** Verifies the tokens of one request after the other. */
 export class Verifier {
@@ -21,7 +21,7 @@ export class Verifier {
   private scratch: Token = new Token();
 
   /** `known` null: every signature is verified. */
-  constructor(private known: VerifiedTokens | null) {}
+  constructor(private known: VerifiedTokens<Token> | null) {}
 
   /** Sets what stands above. `waited`: the keys that this request has waited for already. `now` in milliseconds since the epoch. */
   verify(policy: Policy, facts: Facts, waited: RemoteKeys[], now: i64): void {
@@ -81,7 +81,10 @@ export class Verifier {
     if (outcome != Outcome.Accepted) return outcome;
     this.token = token;
     const known = this.known;
-    if (known != null && known.add(token, keys)) this.scratch = new Token();
+    if (known != null && known.add(token.bytes, keys, token)) {
+      token.forgetProof();
+      this.scratch = new Token();
+    }
     return outcome;
   }
 }

@@ -1,7 +1,7 @@
 // A value of a parsed document as JSON text without blanks. Pure; as deep as the parser lets documents be.
-import { concat, slice, utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
-import { byteAt } from "../../proxy-wasm-as/assembly/memory";
+import { concat, slice, utf8 } from "./bytes";
+import { ABSENT, Json, JsonType } from "./json";
+import { byteAt } from "./memory";
 
 /** The bytes of `node` and all below it. */
 export function compactJson(json: Json, node: i32): ArrayBuffer {

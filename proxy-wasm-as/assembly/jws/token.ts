@@ -1,9 +1,9 @@
 // A JWT in JWS compact form (RFC 7515 section 7.1, RFC 7519): split, decoded, its standard claims typed. Pure.
 // Checks come in the order of Envoy's jwt_authn, so that a token with two faults gets the same answer.
-import { decode, decodedSize } from "../../proxy-wasm-as/assembly/base64url";
-import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
-import { byteAt } from "../../proxy-wasm-as/assembly/memory";
+import { decode, decodedSize } from "../base64url";
+import { utf8 } from "../bytes";
+import { ABSENT, Json, JsonType } from "../json";
+import { byteAt } from "../memory";
 import { Algorithm, algorithmOf } from "./algorithm";
 import { Outcome } from "./outcome";
 

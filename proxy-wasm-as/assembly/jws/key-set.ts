@@ -1,9 +1,9 @@
 // JWK Sets (RFC 7517 section 5) to keys that can verify, and which of them a token asks for. Pure but for the verifying call.
-import { decode, decodedSize } from "../../proxy-wasm-as/assembly/base64url";
-import { slice, utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { Curve, PublicKey } from "../../proxy-wasm-as/assembly/crypto/public-key";
-import { ABSENT, Json, JsonType } from "../../proxy-wasm-as/assembly/json";
-import { byteAt } from "../../proxy-wasm-as/assembly/memory";
+import { decode, decodedSize } from "../base64url";
+import { slice, utf8 } from "../bytes";
+import { Curve, PublicKey } from "../crypto/public-key";
+import { ABSENT, Json, JsonType } from "../json";
+import { byteAt } from "../memory";
 import { Algorithm, algorithmOf, curveOf, hashOf } from "./algorithm";
 import { Outcome } from "./outcome";
 import { Token } from "./token";

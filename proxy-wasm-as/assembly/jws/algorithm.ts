@@ -1,7 +1,7 @@
 // The signature algorithms of RFC 7518 section 3.1 and RFC 8037: those that the host can verify, and those it cannot.
-import { utf8 } from "../../proxy-wasm-as/assembly/bytes";
-import { Curve, Hash } from "../../proxy-wasm-as/assembly/crypto/public-key";
-import { Json } from "../../proxy-wasm-as/assembly/json";
+import { utf8 } from "../bytes";
+import { Curve, Hash } from "../crypto/public-key";
+import { Json } from "../json";
 
 /** Unverifiable: a registered algorithm that `verify_signature` does not have. No key of ours serves it. */
 export enum Algorithm { Unknown = 0, RS256 = 1, RS384 = 2, RS512 = 3, ES256 = 4, ES384 = 5, ES512 = 6, Unverifiable = 7 }
