@@ -1,6 +1,5 @@
 // The ext_proc service of `up`: there while a route needs it, with every policy before a route names it and until no route does.
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type ExtprocPolicy, policies } from '../controller-glue/extproc-policies.ts';
 import type { Ir } from '../controller-glue/ir.ts';
@@ -19,8 +18,6 @@ export interface ExtprocOptions {
 
 /** How long requests have that are under way when nothing needs the service any more: longer than the longest of them takes. */
 const PATIENCE_MS = 16_000;
-/** A worker that dies while it is told a policy is replaced at once. */
-const TRIES = 10;
 
 export class Extproc {
   readonly #options: ExtprocOptions;
@@ -49,7 +46,7 @@ export class Extproc {
     const pool = await this.#running();
     for (const policy of wanted) {
       if (this.#known.has(key(policy))) continue;
-      await told(pool, policy);
+      await pool.add(policy.processor, policy.id, policy.document);
       this.#known.set(key(policy), policy);
     }
   }
@@ -113,15 +110,3 @@ export class Extproc {
 }
 
 const key = ({ processor, id }: ExtprocPolicy): string => `${processor} ${id}`;
-
-async function told(pool: WorkerPool, { processor, id, document }: ExtprocPolicy): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      await pool.add(processor, id, document);
-      return;
-    } catch (error) {
-      if (tries === TRIES) throw error;
-      await sleep(100);
-    }
-  }
-}

@@ -37,8 +37,8 @@ const MESSAGE_ROOM = 256 * 1024;
 
 /** RFC 9113, 6.8: GOAWAY, no error, and a last stream that is none: "the server … SHOULD send an initial GOAWAY frame with the last stream identifier set to 2^31-1". */
 const SHUTDOWN_NOTICE = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
-/** Milliseconds without a new stream. */
-const QUIET = 1000;
+/** Before the end of the patience, over TLS: what comes until then still has so many milliseconds for its answer. */
+const LAST_ANSWERS = 1000;
 
 const http2Options = {
   // Envoy ends every ext_proc stream with a reset, thousands a second. Node's guard against reset floods would close the connection after some 1,000
@@ -50,13 +50,6 @@ const http2Options = {
   settings: { maxConcurrentStreams: 10_000, initialWindowSize: 256 * 1024 },
 };
 
-interface Connection {
-  /** If it is not a TLS one. */
-  readonly socket: Socket | undefined;
-  /** Streams so far. */
-  opened: number;
-}
-
 /** An Envoy that vanished without a word is noticed. */
 export const listenerOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 
@@ -66,7 +59,8 @@ export class ExtProcServer {
   readonly #processors: ReadonlyMap<string, AnyProcessor>;
   readonly #only: AnyProcessor | undefined;
   readonly #world: World;
-  readonly #sessions = new Map<ServerHttp2Session, Connection>();
+  /** With the socket of each that is not a TLS one. */
+  readonly #sessions = new Map<ServerHttp2Session, Socket | undefined>();
   /** Those whose TLS is not there yet among them. */
   readonly #sockets = new Set<Socket>();
   /** The socket of the session that Node is about to make of it. */
@@ -75,7 +69,8 @@ export class ExtProcServer {
   #server: Http2Server | Http2SecureServer | undefined;
   #listener: Server | undefined;
   #socketPath: string | undefined;
-  #draining = false;
+  /** By when all is to be over, in monotonic milliseconds; undefined: it goes on. */
+  #over: number | undefined;
 
   constructor({ processors, world, ...seen }: ServerOptions) {
     if (processors.length === 0) throw new Error('no processor to serve');
@@ -136,10 +131,10 @@ export class ExtProcServer {
    * finished. What is left after `patience` milliseconds is cut.
    */
   async drain(patience: number): Promise<void> {
-    this.#draining = true;
+    const over = this.#over = this.#world.monotonic() + patience;
     this.health.ready = false;
     const closed = this.#emptied();
-    for (const [session, connection] of this.#sessions) this.#sendAway(session, connection);
+    for (const [session, socket] of this.#sessions) this.#sendAway(session, socket, over);
     const giveUp = this.#world.after(patience, () => { for (const session of this.#sessions.keys()) session.destroy(); });
     await closed;
     giveUp();
@@ -148,7 +143,7 @@ export class ExtProcServer {
 
   /** Ends at once. Requests under way are closed by Envoy with 500. */
   async stop(): Promise<void> {
-    this.#draining = true;
+    this.#over = this.#world.monotonic();
     const closed = this.#emptied();
     for (const session of this.#sessions.keys()) session.destroy();
     for (const socket of this.#sockets) socket.destroy();
@@ -168,44 +163,37 @@ export class ExtProcServer {
   }
 
   #join(session: ServerHttp2Session): void {
-    const connection: Connection = { socket: this.#arriving, opened: 0 };
+    const socket = this.#arriving;
     this.#arriving = undefined;
-    this.#sessions.set(session, connection);
+    this.#sessions.set(session, socket);
     session.on('error', () => {}); // 'close' follows
     session.once('close', () => this.#sessions.delete(session));
-    if (this.#draining) this.#sendAway(session, connection);
+    if (this.#over !== undefined) this.#sendAway(session, socket, this.#over);
   }
 
   /**
    * A GOAWAY that names no last stream yet, then a ping. When its answer is here, Envoy has read the GOAWAY, and every stream that it had opened before has
    * come in: only then is the door shut. After `session.goaway()` nghttp2 would drop those streams without a word, so the notice is written here. TLS does
-   * not allow that: there the door is shut when nobody has come for a while, which needs an Envoy that stays away from who is not ready (health checks, EDS).
+   * not allow that: there all are let in until the patience is nearly over, so that Envoy can be told by health checks or EDS to stay away, and leave by itself.
    */
-  #sendAway(session: ServerHttp2Session, connection: Connection): void {
+  #sendAway(session: ServerHttp2Session, socket: Socket | undefined, over: number): void {
     if (session.destroyed) return;
     const shut = (): void => {
       this.health.endWatches();
       if (!session.closed) session.close();
     };
-    if (connection.socket === undefined) { this.#whenQuiet(session, connection, shut); return; }
-    connection.socket.write(SHUTDOWN_NOTICE);
+    if (socket === undefined) {
+      const cancel = this.#world.after(Math.max(0, over - LAST_ANSWERS - this.#world.monotonic()), shut);
+      session.once('close', cancel);
+      return;
+    }
+    socket.write(SHUTDOWN_NOTICE);
     if (!session.ping(shut)) shut();
-  }
-
-  #whenQuiet(session: ServerHttp2Session, connection: Connection, then: () => void): void {
-    const { opened } = connection;
-    this.#world.after(QUIET, () => {
-      if (session.destroyed) return;
-      if (connection.opened === opened) then();
-      else this.#whenQuiet(session, connection, then);
-    });
   }
 
   #accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     stream.on('error', () => {}); // 'close' follows
     const path = headers[':path'];
-    const connection = this.#sessions.get(stream.session as ServerHttp2Session);
-    if (connection !== undefined) connection.opened++;
     if (Health.serves(path)) { this.health.accept(stream, path as string); return; }
     const call = new Call(stream);
     if (path !== METHOD) { call.fail(status.unimplemented, 'unknown method'); return; }

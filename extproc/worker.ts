@@ -9,6 +9,7 @@ export type ToWorker =
   | { readonly kind: 'begin'; readonly certificates?: Certificates }
   | { readonly kind: 'add'; readonly processor: string; readonly id: string; readonly document: string }
   | { readonly kind: 'retain'; readonly processor: string; readonly ids: readonly string[] }
+  | { readonly kind: 'renew'; readonly certificates: Certificates }
   | { readonly kind: 'connection'; readonly number: number }
   /** Whatever the one in charge and the script have agreed on. */
   | { readonly kind: 'news'; readonly news: unknown }
@@ -49,6 +50,7 @@ export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) =>
       case 'begin': server.prepare(message.certificates); return undefined;
       case 'add': policiesOf(message.processor)?.add(message.id, new Secret(message.document)); return undefined;
       case 'retain': policiesOf(message.processor)?.retain(new Set(message.ids)); return undefined;
+      case 'renew': server.renew(message.certificates); return undefined;
       case 'news': onNews(message.news); return undefined;
       case 'metrics': return options.registry.getMetricsAsJSON();
       case 'answer': {

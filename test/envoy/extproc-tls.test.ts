@@ -32,8 +32,8 @@ test.each([
   }));
   try {
     expect((await exchange(await envoy.address('edge'), '/')).status).toBe(status);
-    const drained = server.drain(10_000);
-    if (status === 418) expect((await exchange(await envoy.address('edge'), '/')).status).toBe(418);  // It has come within the second after which nobody does, and nobody has told Envoy.
+    const drained = server.drain(3_000);
+    if (status === 418) expect((await exchange(await envoy.address('edge'), '/')).status).toBe(418);  // Nobody has told Envoy to stay away.
     await drained;
     expect((await exchange(await envoy.address('edge'), '/')).status).toBe(500);
   } finally {

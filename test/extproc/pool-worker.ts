@@ -1,4 +1,6 @@
 // A worker process for tests: lets requests pass, but those with x-refuse; those with x-ask get what the process in charge says.
+// A policy may name a file: while it is there, the policy is refused.
+import { existsSync } from 'node:fs';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Policies } from '../../extproc/policies.ts';
@@ -7,7 +9,12 @@ import { serveAsWorker } from '../../extproc/worker.ts';
 import { realWorld } from '../../extproc/world.ts';
 
 const gate: Authorizer<unknown> = {
-  name: 'gate', authorizes: true, policies: new Policies((document) => document), deadline: 20_000,
+  name: 'gate', authorizes: true, deadline: 20_000,
+  policies: new Policies((document) => {
+    const { refusedWhile = '' } = document as { refusedWhile?: string };
+    if (existsSync(refusedWhile)) throw new Error(`not now: ${JSON.stringify(document)}`);
+    return document;
+  }),
   onRequestHeaders: ({ headers }) => {
     const question = headers.get('x-ask');
     if (question !== undefined) return worker.ask({ question }).then((answer) => answer, ({ message }: Error) => message).then((answer) => ({ kind: 'pass', set: [['x-worker', JSON.stringify(answer) ?? 'nothing']] }));

@@ -14,6 +14,7 @@ import { METHOD } from '../../extproc/wire-request.ts';
 import { realWorld } from '../../extproc/world.ts';
 import { ProcessingRequestSchema, type ProcessingResponse, ProcessingResponseSchema } from '../../proto/envoy/service/ext_proc/v3/external_processor_pb.js';
 import { GrpcCall, framed, session, turnedAway } from './grpc-client.ts';
+import { Clock } from './resolver/clock.ts';
 
 const CHECK = '/grpc.health.v1.Health/Check';
 let folder: string;
@@ -27,8 +28,8 @@ afterEach(async () => {
 });
 
 const plain: AnyProcessor = { name: 'plain' };
-function made(processors: readonly AnyProcessor[] = [plain]): ExtProcServer {
-  const server = new ExtProcServer({ processors, world: realWorld, log: pino({ level: 'silent' }), registry: new Registry() });
+function made(processors: readonly AnyProcessor[] = [plain], world = realWorld): ExtProcServer {
+  const server = new ExtProcServer({ processors, world, log: pino({ level: 'silent' }), registry: new Registry() });
   servers.push(server);
   return server;
 }
@@ -154,6 +155,24 @@ test('health: by service; not ready while draining, and a watcher is told', asyn
   await undecided.end();
   await drained;
   expect((await watch.end()).status).toBe('14');
+});
+
+test('over TLS, where Envoy cannot be told not to come, it is let in until the patience is nearly over', async () => {
+  const clock = new Clock();
+  const authority = issueCertificate('ours', { authority: true });
+  const [own, envoy] = [issueCertificate('service', { names: ['localhost'], issuer: authority }), issueCertificate('envoy', { issuer: authority })];
+  const server = made([plain], { ...realWorld, monotonic: clock.monotonic, after: clock.after });
+  const port = await server.listen({ kind: 'tcp', host: '127.0.0.1', port: 0, certificates: { key: own.key, cert: own.certificate, ca: authority.certificate } });
+  const client = await session(`https://localhost:${port}`, { ca: authority.certificate, key: envoy.key, cert: envoy.certificate });
+  clients.push(client);
+  const drained = server.drain(30_000);
+  await clock.pass(28_900);
+  const late = new GrpcCall(client, METHOD).say(headers);
+  expect(told(await late.message())?.case).toBe('requestHeaders');
+  await late.end();
+  await clock.pass(200);
+  await drained;
+  expect(server.connections).toBe(0);
 });
 
 test('what does not end is cut after the patience', async () => {

@@ -1,5 +1,5 @@
 // Several processes on one address: where connections go, and that policies are there before them.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import type { ClientHttp2Session } from 'node:http2';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { issueCertificate } from '../../examples/certificate.ts';
-import { type Address } from '../../extproc/server.ts';
+import { type Address, type Certificates } from '../../extproc/server.ts';
 import { METHOD } from '../../extproc/wire-request.ts';
 import { type PoolOptions, WorkerPool } from '../../extproc/worker-pool.ts';
 import { realWorld } from '../../extproc/world.ts';
@@ -33,6 +33,8 @@ async function asked(client: ClientHttp2Session, policy = 'policy-1', headers: R
   const header = response.case === 'requestHeaders' ? response.value.response?.headerMutation?.setHeaders[0]?.header : undefined;
   return Buffer.from(header?.rawValue ?? []).toString();
 }
+
+interface Sides { readonly ours: Certificates; readonly theirs: { readonly ca: string; readonly key: string; readonly cert: string } }
 
 let pool: WorkerPool;
 beforeAll(async () => {
@@ -109,6 +111,54 @@ test('a process that hangs is replaced, and holds nobody up for longer', { timeo
   } finally { await own.drain(1000); }
 });
 
+describe('a worker that does not begin', () => {
+  const logged: { readonly pid: number; readonly problem?: string; readonly pause?: number; readonly text: string }[] = [];
+  const log = { info: () => undefined, warn: (fields: object, text: string) => { logged.push({ ...fields as { pid: number }, text }); } } as unknown as PoolOptions['log'];
+
+  test('because it refuses a policy is ended and replaced, each time later, until one does; no word of the policy is logged', { timeout: 60_000 }, async () => {
+    const obstacle = join(folder, 'obstacle');
+    const own = await start({ kind: 'unix', path: join(folder, 'zombie', 's') }, 1, { log });
+    try {
+      await own.add('gate', 'policy-1', new Secret(JSON.stringify({ clientSecret: 'hunter2', refusedWhile: obstacle })));
+      writeFileSync(obstacle, '');
+      process.kill(own.pids[0] ?? 0, 'SIGKILL');
+      const refusals = (): typeof logged => logged.filter(({ problem }) => problem !== undefined);
+      await expect.poll(() => refusals().length, { timeout: 30_000 }).toBeGreaterThan(2);
+      expect(refusals()[0]).toMatchObject({ problem: 'policy policy-1 of gate: add failed: Error', text: 'an ext_proc worker cannot begin; it is ended' });
+      expect(own.pids).toEqual([]);
+      rmSync(obstacle);
+      await expect.poll(() => own.pids.length, { timeout: 30_000 }).toBe(1);
+      const client = await reach(own.endpoints[0] ?? '');
+      expect(await asked(client)).toMatch(/^\d+$/);
+      client.destroy();
+      for (const { pid } of refusals()) expect(existsSync(`/proc/${pid}`)).toBe(false);
+      const pauses = logged.flatMap(({ pause }) => pause ?? []);
+      expect(pauses.slice(0, 3)).toEqual([200, 400, 800]);
+      expect(JSON.stringify(logged)).not.toContain('hunter2');
+    } finally { await own.drain(1000); }
+  });
+
+  test('because it hangs is ended, and said so', { timeout: 60_000 }, async () => {
+    const hasty = { ...realWorld, after: (milliseconds: number, call: () => void) => realWorld.after(milliseconds / 100, call) };
+    const script = join(folder, 'hangs.mjs');
+    writeFileSync(script, 'setInterval(() => {}, 1000);');
+    await expect(WorkerPool.start({ script, workers: 1, address: { kind: 'unix', path: join(folder, 'hangs', 's') }, log, world: hasty })).rejects.toThrow('gone');
+  });
+
+  test('holds a new policy up until there is one that can read it, and not for ever', { timeout: 60_000 }, async () => {
+    const own = await start({ kind: 'unix', path: join(folder, 'nobody', 's') }, 1);
+    try {
+      process.kill(own.pids[0] ?? 0, 'SIGKILL');
+      await own.add('gate', 'policy-1', new Secret('{}'));
+      const client = await reach(own.endpoints[0] ?? '');
+      expect(await asked(client)).toMatch(/^\d+$/);
+      client.destroy();
+      await expect(own.add('gate', 'policy-2', new Secret('{'))).rejects.toThrow(/^add failed: Error$/);
+    } finally { await own.drain(1000); }
+    await expect(own.add('gate', 'policy-3', new Secret('{}'))).rejects.toThrow('no ext_proc worker is ready');
+  });
+});
+
 describe('a worker asks the process in charge', () => {
   const questions: { readonly question: string; readonly signal: AbortSignal }[] = [];
   let asking: WorkerPool;
@@ -178,6 +228,39 @@ test('over TCP the processes share one port, with certificates on both sides', a
     await turnedAway(Number(secure.endpoints[0]), { ca: authority.certificate });
   } finally { await secure.drain(500); }
   await expect(start({ kind: 'tcp', host: '127.0.0.1', port: 0 } as unknown as Address)).rejects.toThrow('certificates');
+});
+
+test('certificates are renewed in every process, those that start later too; connections that are open stay', { timeout: 60_000 }, async () => {
+  const [first, second] = ['first', 'second'].map((name) => {
+    const authority = issueCertificate(name, { authority: true });
+    const [own, envoy] = [issueCertificate('service', { names: ['localhost'], issuer: authority }), issueCertificate('envoy', { issuer: authority })];
+    return { ours: { key: own.key, cert: own.certificate, ca: authority.certificate }, theirs: { ca: authority.certificate, key: envoy.key, cert: envoy.certificate } };
+  }) as [Sides, Sides];
+  const secure = await start({ kind: 'tcp', host: '127.0.0.1', port: 0, certificates: first.ours });
+  const port = Number(secure.endpoints[0]);
+  const every = async ({ theirs }: Sides): Promise<Set<string>> => {
+    const clients = await Promise.all([1, 2, 3, 4].map(() => session(`https://localhost:${port}`, theirs)));
+    const pids = await Promise.all(clients.map((client) => asked(client)));
+    for (const client of clients) client.destroy();
+    return new Set(pids);
+  };
+  try {
+    await secure.add('gate', 'policy-1', new Secret('{}'));
+    const before = await session(`https://localhost:${port}`, first.theirs);
+    await expect(secure.renew({ ...second.ours, key: 'no key' })).rejects.toThrow(/^renew failed: Error$/);
+    expect(await every(first)).toEqual(new Set(secure.pids.map(String)));
+    await secure.renew(second.ours);
+    expect(await every(second)).toEqual(new Set(secure.pids.map(String)));
+    await turnedAway(port, first.theirs);
+    expect(await asked(before)).toMatch(/^\d+$/);
+    before.destroy();
+    const dead = secure.pids;
+    for (const pid of dead) process.kill(pid, 'SIGKILL');
+    await expect.poll(() => secure.pids.filter((pid) => !dead.includes(pid)).length, { timeout: 20_000 }).toBe(2);
+    expect(await every(second)).toEqual(new Set(secure.pids.map(String)));
+    await turnedAway(port, first.theirs);
+  } finally { await secure.drain(500); }
+  await expect(pool.renew(first.ours)).rejects.toThrow('no certificates on a Unix socket');
 });
 
 test('a script that does not start is an error, not a loop', { timeout: 60_000 }, async () => {
