@@ -1,0 +1,78 @@
+// The keys of the login service: one seals what browsers and stores keep for us, one signs what Envoy checks.
+import { calculateJwkThumbprint, type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
+import type { World } from '../world.ts';
+
+export interface KeyRingKey {
+  readonly kid: string;
+  /** Milliseconds since the epoch. */
+  readonly created: number;
+  /** A256GCM, 32 bytes in base64url. */
+  readonly encryption: string;
+  /** ES256, private. */
+  readonly signing: JWK;
+}
+
+/**
+ * Newest first. The newest is in reserve: it seals and signs nothing before a newer one follows, a month later. So whatever reads the ring, Envoy's workers and
+ * processes that look once an hour included, has long learnt a key by the time it meets something made with it, and no clock decides which key that is.
+ */
+export interface KeyRingData { readonly keys: readonly KeyRingKey[] }
+
+const DAY_MS = 86_400_000;
+const NEW_KEY_EVERY_MS = 30 * DAY_MS;
+/** From when a key is used no more. What it sealed last has ended, or was sealed anew, by then. */
+const KEPT_MS = 100 * DAY_MS;
+
+export async function newKeyRing(world: Pick<World, 'now' | 'random'>): Promise<KeyRingData> {
+  return { keys: [await newKey(world), await newKey(world)] };
+}
+
+/** Undefined: there is nothing to do. */
+export async function rotated({ keys }: KeyRingData, world: Pick<World, 'now' | 'random'>): Promise<KeyRingData | undefined> {
+  const now = world.now();
+  const [newest] = keys;
+  if (newest !== undefined && now - newest.created < NEW_KEY_EVERY_MS) return undefined;
+  const ring = [await newKey(world), ...keys];
+  // Key i was used until key i - 2 came.
+  return { keys: ring.filter((_, i) => i < 3 || now - (ring[i - 2]?.created ?? now) < KEPT_MS) };
+}
+
+async function newKey(world: Pick<World, 'now' | 'random'>): Promise<KeyRingKey> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  const signing = await exportJWK(privateKey);
+  const kid = (await calculateJwkThumbprint(signing)).slice(0, 16);
+  return { kid, created: world.now(), encryption: Buffer.from(world.random(32)).toString('base64url'), signing };
+}
+
+interface KeyInUse { readonly kid: string; readonly key: CryptoKey }
+
+export class KeyRing {
+  /** What seals. */
+  readonly encryption: KeyInUse;
+  /** What signs. */
+  readonly signing: KeyInUse;
+  /** A JWK Set: of keys that are not used yet, too. */
+  readonly publicKeys: { keys: JWK[] };
+  readonly #encryption: ReadonlyMap<string, CryptoKey>;
+
+  private constructor(keys: readonly { readonly kid: string; readonly encryption: CryptoKey; readonly signing: CryptoKey }[], publicKeys: JWK[]) {
+    const current = keys[1] ?? keys[0];
+    if (current === undefined) throw new Error('a key ring without keys');
+    this.encryption = { kid: current.kid, key: current.encryption };
+    this.signing = { kid: current.kid, key: current.signing };
+    this.publicKeys = { keys: publicKeys };
+    this.#encryption = new Map(keys.map(({ kid, encryption }) => [kid, encryption]));
+  }
+
+  static async of({ keys }: KeyRingData): Promise<KeyRing> {
+    const imported = await Promise.all(keys.map(async ({ kid, encryption, signing }) => ({
+      kid,
+      encryption: await crypto.subtle.importKey('raw', Buffer.from(encryption, 'base64url'), 'AES-GCM', false, ['encrypt', 'decrypt']),
+      signing: await importJWK({ ...signing, ext: false }, 'ES256') as CryptoKey,
+    })));
+    return new KeyRing(imported, keys.map(({ kid, signing: { kty, crv, x, y } }) => ({ kty, crv, x, y, kid, alg: 'ES256', use: 'sig' } as JWK)));
+  }
+
+  /** Old ones still open what they sealed. */
+  opening(kid: string): CryptoKey | undefined { return this.#encryption.get(kid); }
+}

@@ -1,0 +1,72 @@
+// Where sessions are kept. Here: in cookies of the browser, sealed. redis-store.ts is the other.
+import { cookieName, type OidcPolicy } from '../../policy/oidc.ts';
+import type { World } from '../world.ts';
+import { setCookie } from './cookies.ts';
+import type { KeyRing } from './keyring.ts';
+import { open, seal } from './sealed.ts';
+import { alive, endsAt, packed, type Session, unpacked } from './session.ts';
+
+export interface Sessions {
+  /** Undefined: there is none, or none that holds. Throws StoreUnavailable. */
+  read(cookies: ReadonlyMap<string, string>): Promise<Session | undefined>;
+  /**
+   * Set-Cookie values that make it the browser's session: at login (with an id of its own; whatever was there before ends), after a refresh, or when `seen` moves.
+   * `had`: cookies that the request had. Throws SessionTooLarge, StoreUnavailable, and SessionEnded.
+   */
+  write(session: Session, had: ReadonlyMap<string, string>): Promise<string[]>;
+  /** Throws StoreUnavailable. */
+  end(session: Session | undefined, had: ReadonlyMap<string, string>): Promise<string[]>;
+  /** Back-channel logout: of `sid` where there is one, else of `sub`. Returns how many sessions ended. Only stores can. */
+  endAll?(who: { readonly sub?: string; readonly sid?: string }): Promise<number>;
+  /** True the first time within `ttlMs` (the jti of logout tokens). Only stores can. */
+  firstTime?(key: string, ttlMs: number): Promise<boolean>;
+}
+
+/** The store does not answer: who is logged in cannot be known now. */
+export class StoreUnavailable extends Error { override readonly name = 'StoreUnavailable'; }
+/** Ended while this request was under way (logout, another login): it is not written again. The browser's cookies are another's by now: leave them. */
+export class SessionEnded extends Error { override readonly name = 'SessionEnded'; }
+/** The provider's tokens are too large for cookies; a store takes them. */
+export class SessionTooLarge extends Error { override readonly name = 'SessionTooLarge'; }
+
+/** Name, value and attributes of one Set-Cookie; browsers drop more than 4,096 bytes without a word. */
+const MAX_LINE = 3_900;
+/** All cookies of a session. Envoy takes 60 KiB of headers if not told otherwise. */
+const MAX_TOTAL = 40_000;
+const MAX_CHUNKS = 16;
+
+export function cookieSessions(ring: () => KeyRing, policy: OidcPolicy, world: Pick<World, 'now'>): Sessions {
+  const name = cookieName('session', policy);
+  const attributes = attributesOf(policy);
+  const chunkName = (i: number): string => i === 0 ? name : `${name}.${i}`;
+  /** Chunks that the request had, from the `from`th on; and the first, which may have been there twice. */
+  const deleted = (had: ReadonlyMap<string, string>, from: number): string[] => Array.from({ length: MAX_CHUNKS }, (_, i) => chunkName(i))
+    .filter((chunk, i) => i >= from && (i === 0 || had.has(chunk))).map((chunk) => setCookie({ name: chunk, value: '', maxAgeMs: 0, ...attributes }));
+  return {
+    async read(cookies) {
+      // The first says how many there are: `3~…`.
+      const [, count, first] = /^(\d{1,2})~(.*)$/.exec(cookies.get(name) ?? '') ?? [];
+      if (count === undefined || first === undefined || Number(count) > MAX_CHUNKS) return undefined;
+      const text = [first, ...Array.from({ length: Number(count) - 1 }, (_, i) => cookies.get(chunkName(i + 1)) ?? '')].join('');
+      const session = unpacked(await open(ring(), 'session', policy.scope, text, world.now()));
+      return session !== undefined && alive(session, policy, world.now()) ? session : undefined;
+    },
+    async write(session, had) {
+      const expires = endsAt(session, policy);
+      const text = await seal(ring(), 'session', policy.scope, packed(session), expires);
+      const line = { maxAgeMs: expires - world.now(), ...attributes };
+      const room = MAX_LINE - 1 - setCookie({ name: chunkName(MAX_CHUNKS), value: `${MAX_CHUNKS}~`, ...line }).length;
+      const count = Math.ceil(text.length / room);
+      const values = Array.from({ length: count }, (_, i) => `${i === 0 ? `${count}~` : ''}${text.slice(i * room, (i + 1) * room)}`);
+      const total = values.reduce((sum, value, i) => sum + `${chunkName(i)}=${value}; `.length, 0);
+      if (count > MAX_CHUNKS || total > MAX_TOTAL) throw new SessionTooLarge(`the session would be ${total} bytes of cookies; ${MAX_TOTAL} is the most`);
+      return [...values.map((value, i) => setCookie({ name: chunkName(i), value, ...line })), ...deleted(had, count)];
+    },
+    end: (_session, had) => Promise.resolve(deleted(had, 0)),
+  };
+}
+
+/** Of every cookie of ours, but for its age. */
+export function attributesOf({ redirectUrl, cookies: { sameSite, domain } }: Pick<OidcPolicy, 'redirectUrl' | 'cookies'>): { secure: boolean; sameSite: 'Lax' | 'Strict' | 'None'; domain?: string } {
+  return { secure: !redirectUrl.startsWith('http://'), sameSite, ...(domain === undefined ? {} : { domain }) };
+}
