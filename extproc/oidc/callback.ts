@@ -1,0 +1,74 @@
+// Back from the provider.
+import type { Respond } from '../reply.ts';
+import type { OidcContext } from './context.ts';
+import { type LoginState, MAX_ATTEMPTS, goOn, loginCookie, readState, sameBrowser, startLogin } from './login.ts';
+import { page } from './pages.ts';
+import { InvalidAnswer, ProviderRefused, ProviderUnavailable, type Tokens } from './provider.ts';
+import type { Facts } from './request.ts';
+import { newSession } from './refresh.ts';
+import { type Session, alive } from './session.ts';
+import { SessionTooLarge } from './store.ts';
+
+export async function callback(facts: Facts, context: OidcContext, live: Session | undefined): Promise<Respond> {
+  const { policy, once, tell } = context;
+  const query = new URLSearchParams(facts.query);
+  const state = await readState(query.get('state') ?? '', context);
+  // Another tab was quicker, or this page is loaded again.
+  if (live !== undefined) return goOn(state?.returnTo ?? '/', [], context);
+  // Sealed by a key that is gone, too old, or made up: a new login is the way out, whatever it was.
+  if (state === undefined) return startLogin(facts, context, '/', 1);
+  if (!sameBrowser(state, facts, context)) {
+    if (state.attempt + 1 < MAX_ATTEMPTS) return startLogin(facts, context, state.returnTo, state.attempt + 1);
+    tell('login_failed', { reason: 'no_cookies', requestId: facts.requestId });
+    return failed('gatewright_oidc_no_cookies', facts, context, state);
+  }
+  if (!await once.claim(`state:${state.id}`, policy.loginMs)) {
+    tell('login_failed', { reason: 'state_replayed', requestId: facts.requestId });
+    return failed('gatewright_oidc_state_replayed', facts, context, state);
+  }
+  try {
+    return await begin(await context.provider.exchange(query, { redirectUri: state.redirectUri, state: query.get('state') ?? '', nonce: state.nonce, verifier: state.verifier }), facts, context, state);
+  } catch (error) { return loginFailed(error, facts, context, state); }
+}
+
+async function begin(tokens: Tokens, facts: Facts, context: OidcContext, state: LoginState): Promise<Respond> {
+  const { policy, world, sessions, tell } = context;
+  const lifetime = tokens.expiresInMs ?? policy.defaultTokenMs;
+  if (lifetime <= 0) {
+    tell('login_failed', { reason: 'token_without_end', requestId: facts.requestId });
+    return failed('gatewright_oidc_token_without_end', facts, context, state);
+  }
+  const session = newSession({ ...tokens, expiresInMs: lifetime }, context);
+  if (!alive(session, policy, world.now())) return failed('gatewright_oidc_token_without_end', facts, context, state);
+  const cookies = await sessions.write(session, facts.cookies);
+  tell('login');
+  return goOn(state.returnTo, [...cookies, loginCookie(context, '', 0)], context);
+}
+
+function failed(reason: Parameters<typeof page>[0], facts: Facts, { policy }: OidcContext, state: Pick<LoginState, 'returnTo'>, said?: string): Respond {
+  return page(reason, facts, { template: policy.errorPage, again: state.returnTo, said });
+}
+
+/** `state`: of the login that failed; where it leads is tried again. */
+export function loginFailed(error: unknown, facts: Facts, context: OidcContext, state: Pick<LoginState, 'returnTo'>): Respond {
+  const { requestId } = facts;
+  if (error instanceof ProviderUnavailable) {
+    context.tell('login_failed', { reason: error.reason, requestId });
+    return failed('gatewright_oidc_provider_unavailable', facts, context, state);
+  }
+  if (error instanceof ProviderRefused) {
+    context.tell('login_failed', { reason: 'provider_refused', requestId });
+    if (error.code === 'invalid_grant') return failed('gatewright_oidc_code_refused', facts, context, state);
+    if (error.code === 'temporarily_unavailable' || error.code === 'server_error') return failed('gatewright_oidc_provider_unavailable', facts, context, state);
+    return failed('gatewright_oidc_provider_refused', facts, context, state, error.description ?? error.code);
+  }
+  if (error instanceof InvalidAnswer) {
+    context.tell('login_failed', { reason: error.reason, requestId });
+    return failed('gatewright_oidc_answer_invalid', facts, context, state);
+  }
+  if (error instanceof SessionTooLarge) {
+    context.tell('login_failed', { reason: 'session_too_large', requestId });
+    return failed('gatewright_oidc_session_too_large', facts, context, state);
+  }
+  throw error;
+}

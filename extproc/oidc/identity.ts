@@ -1,0 +1,83 @@
+// What the upstream, and `jwt` before it, learn of a session.
+import { SignJWT } from 'jose';
+import type { OidcPolicy } from '../../policy/oidc.ts';
+import type { Headers } from '../reply.ts';
+import type { KeyRing } from './keyring.ts';
+import type { Session } from './session.ts';
+
+/** What `jwt` and the app have no use for: it is about the login, not about who it is. */
+const OF_THE_LOGIN = new Set(['iss', 'aud', 'azp', 'exp', 'iat', 'nbf', 'nonce', 'at_hash', 'c_hash', 's_hash', 'sid', 'jti']);
+
+/** Headers that only a session sets; what a client sends under these names goes first. */
+export function ownHeaders({ claimHeaders, identity, forwardIdToken, tokenHeaders }: OidcPolicy): string[] {
+  const names = [...claimHeaders.map(({ header }) => header), identity?.header, forwardIdToken?.header, tokenHeaders.accessToken, tokenHeaders.idToken];
+  // Authorization is the client's where no session replaces it.
+  return [...new Set(names)].filter((name): name is string => name !== undefined && name !== 'authorization');
+}
+
+/** Whether it gives away a token: such headers are never in an assertion, which browsers can read. */
+export function forwardsTokens({ forwardAccessToken, forwardIdToken, tokenHeaders }: OidcPolicy): boolean {
+  return forwardAccessToken || forwardIdToken !== undefined || tokenHeaders.accessToken !== undefined || tokenHeaders.idToken !== undefined;
+}
+
+/** An access token that nobody asks for is not kept. */
+export function needsAccessToken({ forwardAccessToken, tokenHeaders }: OidcPolicy): boolean { return forwardAccessToken || tokenHeaders.accessToken !== undefined; }
+
+export async function identityHeaders(session: Session, policy: OidcPolicy, ring: KeyRing, now: number): Promise<Headers> {
+  const { claims, accessToken, idToken } = session;
+  const headers: [string, string][] = [];
+  const give = (name: string | undefined, value: string | undefined): void => {
+    if (name !== undefined && value !== undefined) headers.push([name, value]);
+  };
+  for (const { header, claim } of policy.claimHeaders) give(header, headerValue(claimAt(claims, claim)));
+  if (policy.forwardAccessToken && accessToken !== undefined) give('authorization', `Bearer ${accessToken}`);
+  give(policy.forwardIdToken?.header, policy.forwardIdToken?.header === 'authorization' ? `Bearer ${idToken}` : idToken);
+  give(policy.tokenHeaders.accessToken, accessToken);
+  give(policy.tokenHeaders.idToken, idToken);
+  if (policy.identity !== undefined) give(policy.identity.header, await identityToken(session, policy, policy.identity.audience, ring, now));
+  return headers;
+}
+
+/** As IAP and Pomerium do it: who it is, signed, for this app alone; the app checks it by the keys at `jwksPath`. */
+async function identityToken({ claims, sub }: Session, { assertionMs, claimHeaders }: OidcPolicy, audience: string, ring: KeyRing, now: number): Promise<string> {
+  const asked = Object.fromEntries(claimHeaders.flatMap(({ claim: [first = ''] }) => (first in claims && !OF_THE_LOGIN.has(first) ? [[first, claims[first]]] : [])));
+  const known = Object.fromEntries(['email', 'email_verified', 'name', 'preferred_username', 'groups', 'roles'].flatMap((name) => (name in claims ? [[name, claims[name]]] : [])));
+  // As long as an assertion holds, and a minute for clocks that differ.
+  const seconds = Math.floor(now / 1000), lifetime = Math.ceil(assertionMs / 1000) + 60;
+  const { kid, key } = ring.signing;
+  return new SignJWT({ ...known, ...asked }).setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid }).setIssuer('gatewright').setSubject(sub)
+    .setAudience(audience).setIssuedAt(seconds).setExpirationTime(seconds + lifetime).sign(key);
+}
+
+/** What was asked for, as it stands in the ID token. */
+export function askedClaims({ claims }: Session, { claims: asked }: OidcPolicy): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const path of asked) {
+    const value = claimAt(claims, path);
+    if (value === undefined) continue;
+    let into = found;
+    for (const name of path.slice(0, -1)) into = (Object.hasOwn(into, name) && typeof into[name] === 'object' ? into[name] : (into[name] = {})) as Record<string, unknown>;
+    Object.defineProperty(into, path.at(-1) ?? '', { value, enumerable: true, writable: true, configurable: true });
+  }
+  return found;
+}
+
+function claimAt(claims: Readonly<Record<string, unknown>>, path: readonly string[]): unknown {
+  let at: unknown = claims;
+  for (const name of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
+    at = (at as Record<string, unknown>)[name];
+  }
+  return at;
+}
+
+/** As filters/jwt writes a claim into a header, and native jwt_authn. */
+function headerValue(value: unknown): string | undefined {
+  switch (typeof value) {
+    case 'string': return value === '' || /[\x00-\x1f\x7f]/.test(value) ? undefined : value;
+    case 'boolean': return String(value);
+    case 'number': return Number.isInteger(value) && value >= 0 ? BigInt(value).toString() : Math.abs(value) >= Number.MAX_SAFE_INTEGER + 1 ? String(value) : value.toFixed(6);
+    case 'object': return value === null ? undefined : Buffer.from(JSON.stringify(value)).toString('base64');
+    default: return undefined;
+  }
+}

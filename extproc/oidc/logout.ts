@@ -1,0 +1,35 @@
+// Out: here at once, then at the provider (OIDC RP-Initiated Logout 1.0).
+import { cookieName } from '../../policy/oidc.ts';
+import type { Respond } from '../reply.ts';
+import type { OidcContext } from './context.ts';
+import { setCookie } from './cookies.ts';
+import { loginCookie } from './login.ts';
+import { confirmLogout, redirect } from './pages.ts';
+import { InvalidAnswer, ProviderRefused, ProviderUnavailable } from './provider.ts';
+import { type Facts, fromElsewhere } from './request.ts';
+import type { Session } from './session.ts';
+import { attributesOf } from './store.ts';
+
+export async function logout(facts: Facts, context: OidcContext, session: Session | undefined): Promise<Respond> {
+  const { policy, provider, sessions, tell } = context;
+  // A link or a form of another site: the person says whether it is meant.
+  if (session !== undefined && fromElsewhere(facts)) return confirmLogout(policy.logoutPath);
+  const cookies = [...await sessions.end(session, facts.cookies), withoutAssertion(context), loginCookie(context, '', 0)];
+  const local = policy.postLogoutRedirectUrl ?? '/';
+  if (session === undefined) return redirect(local, 'gatewright_oidc_logged_out', cookies);
+  tell('logout');
+  try {
+    const url = await provider.endSessionUrl({ idTokenHint: session.idToken, ...(policy.postLogoutRedirectUrl === undefined ? {} : { postLogoutRedirectUri: policy.postLogoutRedirectUrl }) });
+    return redirect(url?.href ?? local, 'gatewright_oidc_logged_out', cookies);
+  } catch (error) {
+    if (!(error instanceof ProviderUnavailable || error instanceof ProviderRefused || error instanceof InvalidAnswer)) throw error;
+    return redirect(local, 'gatewright_oidc_logged_out', cookies);
+  }
+}
+
+/** Envoy asks again from the next request on. */
+export function withoutAssertion({ policy }: OidcContext): string { return assertionCookie(policy, '', 0); }
+
+export function assertionCookie(policy: OidcContext['policy'], value: string, maxAgeMs: number): string {
+  return setCookie({ name: cookieName('assertion', policy), value, maxAgeMs, ...attributesOf(policy) });
+}

@@ -1,0 +1,184 @@
+// The login as an ext_proc processor: before `jwt`, and asked only where no assertion of a live session came along (filters/session).
+import { RE2JS } from 're2js';
+import { OidcPolicy } from '../../policy/oidc.ts';
+import type { AssertionClaims } from '../../policy/session.ts';
+import type { HeaderList } from '../header-list.ts';
+import { Policies } from '../policies.ts';
+import type { Authorizer, Stream } from '../processor.ts';
+import type { AwaitBody, Decision, Headers, Respond } from '../reply.ts';
+import { assertion } from './assertion.ts';
+import { backChannelLogout } from './back-channel.ts';
+import { callback, loginFailed } from './callback.ts';
+import type { OidcContext } from './context.ts';
+import { withoutOurs } from './cookies.ts';
+import { askedClaims, forwardsTokens, identityHeaders, ownHeaders } from './identity.ts';
+import type { KeyRing } from './keyring.ts';
+import { startLogin } from './login.ts';
+import { assertionCookie, logout, withoutAssertion } from './logout.ts';
+import type { Once } from './once.ts';
+import { json, page } from './pages.ts';
+import type { Provider } from './provider.ts';
+import { fresh } from './refresh.ts';
+import { type Facts, facts } from './request.ts';
+import { returnTo } from './return-to.ts';
+import { type Session, alive, endsAt } from './session.ts';
+import { SessionEnded, SessionTooLarge, type Sessions, StoreUnavailable } from './store.ts';
+import type { World } from '../world.ts';
+
+/** Namespace of the verdict and of what `jwt` may ask of the session. */
+const NAMESPACE = 'gatewright.oidc';
+
+/** A code for tokens takes two requests to the provider. Envoy's message_timeout must be longer. */
+const DEADLINE_MS = 24_000;
+
+/** What a browser takes for one cookie. */
+const MAX_ASSERTION = 3_800;
+
+export interface OidcParts {
+  readonly ring: () => KeyRing;
+  readonly world: World;
+  readonly provider: (policy: OidcPolicy) => Provider;
+  readonly sessions: (policy: OidcPolicy) => Sessions;
+  readonly once: (policy: OidcPolicy) => Once;
+  readonly tell: (policy: OidcPolicy, event: string, detail?: { readonly reason?: string; readonly requestId?: string }) => void;
+}
+
+interface Compiled {
+  readonly context: OidcContext;
+  readonly denied: (headers: HeaderList) => boolean;
+  readonly own: readonly string[];
+}
+
+export function oidcProcessor(parts: OidcParts): Authorizer<Compiled> {
+  /** To be written once the response comes by. */
+  const cookies = new WeakMap<Stream<Compiled>, readonly string[]>();
+  return {
+    name: 'oidc',
+    authorizes: true,
+    deadline: DEADLINE_MS,
+    policies: new Policies((document) => compile(OidcPolicy.parse(document), parts)),
+    async onRequestHeaders({ headers, endsAtStream }, stream) {
+      const decision = await decide(facts(headers), stream.policy, stream.policyId, endsAtStream);
+      if (decision.kind !== 'through') return decision;
+      cookies.set(stream, decision.cookies);
+      return decision.pass;
+    },
+    onRequestBody: ({ body }, { policy }) => backChannelLogout(body, policy.context),
+    onResponseHeaders: (_, stream) => ({ kind: 'mutate', append: (cookies.get(stream) ?? []).map((cookie) => ['set-cookie', cookie] as const) }),
+  };
+}
+
+function compile(policy: OidcPolicy, { ring, world, provider, sessions, once, tell }: OidcParts): Compiled {
+  return {
+    context: { policy, provider: provider(policy), sessions: sessions(policy), once: once(policy), ring, world, tell: (event, detail) => tell(policy, event, detail) },
+    denied: compileDeny(policy.denyRedirect),
+    own: ownHeaders(policy),
+  };
+}
+
+function compileDeny(lists: OidcPolicy['denyRedirect']): Compiled['denied'] {
+  const compiled = lists.map((list) => list.map(({ name, type, value }) => {
+    // RE2, as EG: what a client sends cannot make it slow.
+    const expression = type === 'RegularExpression' ? RE2JS.compile(value) : undefined;
+    return (headers: HeaderList): boolean => {
+      const sent = headers.get(name);
+      if (sent === undefined) return false;
+      switch (type) {
+        case 'Exact': return sent === value;
+        case 'Prefix': return sent.startsWith(value);
+        case 'Suffix': return sent.endsWith(value);
+        case 'RegularExpression': return expression?.matches(sent) === true;
+      }
+    };
+  }));
+  return (headers) => compiled.some((matches) => matches.length > 0 && matches.every((match) => match(headers)));
+}
+
+interface Through { readonly kind: 'through'; readonly pass: Decision; readonly cookies: readonly string[] }
+
+async function decide(request: Facts, compiled: Compiled, policyId: string, endsAtStream: boolean): Promise<Decision | AwaitBody | Through> {
+  const { context } = compiled;
+  const { policy } = context;
+  const { path, method } = request;
+  const reads = method === 'GET' || method === 'HEAD';
+  if (path === policy.jwksPath && reads) return keys(context);
+  if (path === policy.backChannelLogoutPath && method === 'POST') return endsAtStream ? backChannelLogout(new Uint8Array(), context) : { kind: 'await_body' };
+  if (request.purpose === 'preflight' && policy.passPreflight) return anonymous(request, compiled);
+  try {
+    const had = await context.sessions.read(request.cookies);
+    const session = had !== undefined && alive(had, policy, context.world.now()) ? await fresh(had, request, context) : undefined;
+    if (path === policy.callbackPath && reads) return await callback(request, context, session);
+    if (path === policy.logoutPath) return await logout(request, context, session ?? had);
+    if (session !== undefined) return await through(session, session !== had, request, compiled, policyId);
+    if (policy.passThrough.some(({ name, prefix }) => request.headers.getAll(name).some((value) => value.toLowerCase().startsWith(prefix.toLowerCase())))) return anonymous(request, compiled);
+    const answer = await unauthenticated(request, compiled);
+    // It is over: the browser need not bring it again.
+    return had === undefined ? answer : withCookies(answer, [...await context.sessions.end(had, request.cookies), withoutAssertion(context)]);
+  } catch (error) {
+    if (error instanceof SessionEnded) return unauthenticated(request, compiled);
+    if (error instanceof SessionTooLarge) return loginFailed(error, request, context, { returnTo: returnTo(request) });
+    if (!(error instanceof StoreUnavailable)) throw error;
+    context.tell('store_unavailable', { requestId: request.requestId });
+    return request.purpose === 'navigation'
+      ? page('gatewright_oidc_store_unavailable', request, { template: policy.errorPage, again: returnTo(request) })
+      : json(503, 'gatewright_oidc_store_unavailable', { error: 'temporarily_unavailable', request_id: request.requestId });
+  }
+}
+
+/** A live session: the upstream learns whose it is, and the browser gets what has changed. */
+async function through(session: Session, changed: boolean, request: Facts, { context, own }: Compiled, policyId: string): Promise<Through> {
+  const { policy, world, ring, sessions } = context;
+  const now = world.now();
+  const moved = policy.session.idleMs > 0 && now - session.seen >= Math.min(policy.session.idleMs / 10, 60_000);
+  const current = moved ? { ...session, seen: now } : session;
+  const set = await identityHeaders(current, policy, ring(), now);
+  const claims = askedClaims(current, policy);
+  const cookies = changed || moved ? await sessions.write(current, request.cookies) : [];
+  const lives = Math.min(policy.assertionMs, current.tokensExpire - now, endsAt(current, policy) - now);
+  const assertions = lives >= 1000 && !forwardsTokens(policy) ? await asserted({ aud: policy.scope, pid: policyId, iat: Math.floor(now / 1000), exp: Math.floor((now + lives) / 1000), set, claims }, context, lives) : [];
+  return passing(request, own, set, [...cookies, ...assertions], JSON.stringify(claims));
+}
+
+async function asserted(claims: AssertionClaims, { policy, ring }: OidcContext, lives: number): Promise<string[]> {
+  const cookie = assertionCookie(policy, await assertion(ring(), claims), lives);
+  // Who has more to say than fits is asked about each time.
+  return cookie.length <= MAX_ASSERTION ? [cookie] : [];
+}
+
+/** Nobody is logged in, and need not be: what follows decides. */
+function anonymous(request: Facts, { own }: Compiled): Through { return passing(request, own, [], [], ''); }
+
+function passing({ headers }: Facts, own: readonly string[], set: Headers, cookies: readonly string[], claims: string): Through {
+  const sent = headers.get('cookie');
+  const left = withoutOurs(sent);
+  return {
+    kind: 'through', cookies,
+    pass: {
+      kind: 'pass',
+      remove: [...own, ...(sent !== undefined && left === undefined ? ['cookie'] : [])],
+      set: [...set, ...(left === undefined || left === sent ? [] : [['cookie', left] as const])],
+      metadata: { [NAMESPACE]: { claims } },
+      ...(cookies.length === 0 ? {} : { mode: { responseHeaders: true } }),
+    },
+  };
+}
+
+async function unauthenticated(request: Facts, { context, denied }: Compiled): Promise<Respond> {
+  if (request.purpose !== 'navigation' || denied(request.headers)) {
+    return json(401, 'gatewright_oidc_login_required', { error: 'login_required', error_description: 'There is no session. Log in by opening the site in a browser.', request_id: request.requestId }, [['www-authenticate', `Bearer realm="${request.authority.replace(/[^\w.:[\]-]/g, '')}"`]]);
+  }
+  const back = returnTo(request);
+  try { return await startLogin(request, context, back); } catch (error) { return loginFailed(error, request, context, { returnTo: back }); }
+}
+
+function withCookies(answer: Respond, cookies: readonly string[]): Respond {
+  return { ...answer, headers: [...answer.headers ?? [], ...cookies.map((cookie) => ['set-cookie', cookie] as const)] };
+}
+
+/** What the identity header is checked by. */
+function keys({ ring }: OidcContext): Respond {
+  return {
+    kind: 'respond', status: 200, details: 'gatewright_oidc_keys', headers: [['content-type', 'application/jwk-set+json'], ['cache-control', 'public, max-age=300'], ['access-control-allow-origin', '*']],
+    body: JSON.stringify(ring().publicKeys),
+  };
+}
