@@ -57,8 +57,8 @@ export function oidcProcessor(parts: OidcParts): Authorizer<Compiled> {
     authorizes: true,
     deadline: DEADLINE_MS,
     policies: new Policies((document) => compile(OidcPolicy.parse(document), parts)),
-    async onRequestHeaders({ headers, endsAtStream }, stream) {
-      const decision = await decide(facts(headers), stream.policy, stream.policyId, endsAtStream);
+    async onRequestHeaders({ headers, endOfStream }, stream) {
+      const decision = await decide(facts(headers), stream.policy, stream.policyId, endOfStream);
       if (decision.kind !== 'through') return decision;
       cookies.set(stream, decision.cookies);
       return decision.pass;
@@ -96,13 +96,13 @@ function compileDeny(lists: OidcPolicy['denyRedirect']): Compiled['denied'] {
 
 interface Through { readonly kind: 'through'; readonly pass: Decision; readonly cookies: readonly string[] }
 
-async function decide(request: Facts, compiled: Compiled, policyId: string, endsAtStream: boolean): Promise<Decision | AwaitBody | Through> {
+async function decide(request: Facts, compiled: Compiled, policyId: string, endOfStream: boolean): Promise<Decision | AwaitBody | Through> {
   const { context } = compiled;
   const { policy } = context;
   const { path, method } = request;
   const reads = method === 'GET' || method === 'HEAD';
   if (path === policy.jwksPath && reads) return keys(context);
-  if (path === policy.backChannelLogoutPath && method === 'POST') return endsAtStream ? backChannelLogout(new Uint8Array(), context) : { kind: 'await_body' };
+  if (path === policy.backChannelLogoutPath && method === 'POST') return endOfStream ? backChannelLogout(new Uint8Array(), context) : { kind: 'await_body' };
   if (request.purpose === 'preflight' && policy.passPreflight) return anonymous(request, compiled);
   try {
     const had = await context.sessions.read(request.cookies);
