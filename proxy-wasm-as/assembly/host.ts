@@ -95,10 +95,12 @@ export function header(map: MapType, name: ArrayBuffer): ArrayBuffer | null {
 }
 
 /** All headers: [name, value, name, value, …]. */
-export function headers(map: MapType): ArrayBuffer[] {
+export function headers(map: MapType): ArrayBuffer[] { return decodePairs(headerBytes(map)); }
+
+/** All headers in one block, for a HeaderBlock. */
+export function headerBytes(map: MapType): ArrayBuffer {
   expectHostBytes();
-  if (proxy_get_header_map_pairs(map, outAddress(), outSize()) != Status.Ok) return [];
-  return decodePairs(takeHostBytes());
+  return proxy_get_header_map_pairs(map, outAddress(), outSize()) == Status.Ok ? takeHostBytes() : NOTHING;
 }
 
 /** Sets a header, removing all others of the name. Envoy chooses the route anew after it. */

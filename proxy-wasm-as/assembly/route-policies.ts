@@ -32,8 +32,9 @@ export abstract class RoutePolicies<T> {
   /** What read() took in besides the document: what that counts as. */
   protected besides: i32 = 0;
 
-  constructor(private kind: string) {
-    this.idPath = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", kind]);
+  /** `leaf`: of the route, where it is not the kind itself: what two filters know of one policy goes by one id. */
+  constructor(private kind: string, leaf: string = kind) {
+    this.idPath = propertyPath(["xds", "route_metadata", "filter_metadata", "gatewright", leaf]);
   }
 
   /** The policy in a document; what is wrong with it goes to `problem`. */
