@@ -11,9 +11,9 @@ import { AdsServer } from '../controller-glue/xds/ads.ts';
 import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
 import { RouteCache } from '../controller-glue/xds/encode-routes.ts';
 import { consistent } from '../controller-glue/xds/consistent.ts';
-import type { WasmModules } from '../controller-glue/xds/extensions.ts';
+import { type JwkSet, NO_KEYS, type WasmModules } from '../controller-glue/xds/extensions.ts';
 import { refuseLarge, tooLarge } from '../controller-glue/xds/size.ts';
-import { type Snapshot, buildSnapshot } from '../controller-glue/xds/snapshot.ts';
+import { type Snapshot, buildSnapshot, withSessionKeys } from '../controller-glue/xds/snapshot.ts';
 import { staticConfiguration } from '../controller-glue/xds/static.ts';
 import { EnvoyRunner } from './envoy-runner.ts';
 import { portsTaken } from './ports.ts';
@@ -26,6 +26,8 @@ export interface EnvoysOptions {
   readonly address: string;
   readonly wasm: WasmModules;
   readonly caFile: string;
+  /** By which the session filter knows what the login service signed. The same object as long as they are the same. */
+  readonly sessionKeys?: () => JwkSet;
   readonly extprocSocketPaths: readonly string[];
   readonly log: Logger;
   /** An Envoy that died is back, its admin interface on another port. */
@@ -46,6 +48,9 @@ export class Envoys {
   readonly #serving = new Set<string>();
   /** Ports that each Gateway's Envoy was given last. */
   readonly #ports = new Map<string, readonly number[]>();
+  /** What each Gateway's Envoy is to have. */
+  readonly #published = new Map<string, Snapshot>();
+  #publishing: Promise<unknown> = Promise.resolve();
   #started = 0;
   #stopped = false;
 
@@ -58,7 +63,27 @@ export class Envoys {
   async listen(): Promise<void> { await this.#ads.listen(this.#socket); }
 
   /** Brings every Gateway's Envoy to this state. Nothing is sent to any as long as something is too large. */
-  async publish(ir: Ir): Promise<Unpublished | undefined> {
+  publish(ir: Ir): Promise<Unpublished | undefined> {
+    const publishing = this.#publish(ir);
+    this.#publishing = publishing.catch(() => undefined);
+    return publishing;
+  }
+
+  /** Call when the keys have changed: Envoys get the session filter anew, and nothing else. Resolves when they have it, or have been waited for long enough. */
+  async renewSessionKeys(): Promise<void> {
+    // Whoever publishes would be told that another state has taken the place of his, and never whether Envoy took it.
+    for (let awaited: unknown; awaited !== this.#publishing;) await (awaited = this.#publishing);
+    await Promise.all([...this.#published].map(([id, snapshot]) => this.#offer(id, withSessionKeys(snapshot, this.#options.wasm, this.#sessionKeys()))));
+  }
+
+  #sessionKeys(): JwkSet { return this.#options.sessionKeys?.() ?? NO_KEYS; }
+
+  #offer(id: string, snapshot: Snapshot): ReturnType<AdsServer['publish']> {
+    this.#published.set(id, snapshot);
+    return this.#ads.publish(id, snapshot);
+  }
+
+  async #publish(ir: Ir): Promise<Unpublished | undefined> {
     if (this.#stopped) return undefined;
     const objects = ir.gateways.flatMap((gateway) => tooLarge(gateway, this.#cache(gateway)));
     if (objects.length > 0) return { kind: 'large', objects };
@@ -72,7 +97,7 @@ export class Envoys {
     const outcomes = await Promise.allSettled(snapshots.map(async ({ gateway, snapshot }) => {
       const faults = consistent(gateway, snapshot);
       if (faults.length > 0) throw new Error(`not published, since it refers to what is not there: ${faults.join('; ')}`);
-      const published = this.#ads.publish(nodeId(gateway), snapshot);
+      const published = this.#offer(nodeId(gateway), snapshot);
       await this.#start(gateway);
       return published;
     }));
@@ -95,7 +120,7 @@ export class Envoys {
 
   #snapshot(gateway: IrGateway): Snapshot {
     const { wasm, caFile, address } = this.#options;
-    const snapshot = buildSnapshot(gateway, { wasm, caFile, address, cache: this.#cache(gateway) });
+    const snapshot = buildSnapshot(gateway, { wasm, caFile, address, sessionKeys: this.#sessionKeys(), cache: this.#cache(gateway) });
     refuseLarge(snapshot);
     return snapshot;
   }
@@ -107,6 +132,7 @@ export class Envoys {
     const runner = this.#runners.get(id);
     this.#runners.delete(id);
     this.#caches.delete(id);
+    this.#published.delete(id);
     this.#ports.delete(id);
     await runner?.stop();
     this.#ads.forget(id);
@@ -117,7 +143,7 @@ export class Envoys {
     const { envoy, folder, wasm, caFile, address } = this.#options;
     const file = join(folder, 'validate.json');
     for (const gateway of gateways) {
-      writeFileSync(file, JSON.stringify(staticConfiguration(gateway, { wasm, caFile, address })), { mode: 0o600 });
+      writeFileSync(file, JSON.stringify(staticConfiguration(gateway, { wasm, caFile, address, sessionKeys: this.#sessionKeys() })), { mode: 0o600 });
       const refusal = await new Promise<string | undefined>((resolve) => {
         execFile(envoy, ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--log-level', 'critical', '--log-format', '%v'], { timeout: 30_000 }, (error, _, stderr) => {
           resolve(error === null ? undefined : stderr.trim().split('\n').at(-1)?.replace(/^error initializing configuration '[^']*': /, '') ?? error.message);

@@ -2,6 +2,7 @@
 import type { Condition } from './condition.ts';
 import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limit.ts';
 import type { Fault } from '../policy/fault.ts';
+import type { OidcPolicy } from '../policy/oidc.ts';
 import type { WrittenResolverPolicy } from '../policy/resolver.ts';
 import type { Ir, IrAction, IrCertificate, IrAuthority, IrCluster, IrHttpLimits, IrJwt, IrMatch, ObjectRef } from './ir.ts';
 import type { BackendSpec } from './kinds/backend.ts';
@@ -20,7 +21,9 @@ import type { Lookup } from './lookup.ts';
 import type { Problem } from './problem.ts';
 import type { Reason } from './reason.ts';
 import type { Resource, Resources } from './resources.ts';
+import type { Secret } from '../policy/secret.ts';
 import type { AncestorStatus, ObjectStatus } from './status.ts';
+import type { RedirectUrl } from './redirect-url.ts';
 
 export interface Settings {
   readonly controllerName: string;
@@ -28,6 +31,8 @@ export interface Settings {
   readonly portOffset: number;
   /** Where listeners bind, as statuses say it. */
   readonly address: string;
+  /** Stands for a secret in ids, which everybody may see: another secret, another tag. */
+  readonly tag: (secret: Secret) => string;
   /** Ports (as bound) that cannot be had, and why: something else on the machine holds them. */
   readonly unavailable: ReadonlyMap<number, string>;
 }
@@ -122,8 +127,15 @@ export interface PolicyKinds {
 }
 export type PolicyKind = keyof PolicyKinds;
 
-/** Without jwt: the policy says nothing. */
-export interface SecurityEffect { readonly jwt?: IrJwt; readonly keySets: readonly string[] }
+/** Without jwt and oidc: the policy says nothing. */
+export interface SecurityEffect { readonly jwt?: IrJwt; readonly keySets: readonly string[]; readonly oidc?: OidcLogin }
+
+/** What the SecurityPolicy alone says of the login; the rule's listener and OIDCPolicy say the rest. */
+export interface OidcLogin {
+  readonly policy: Omit<OidcPolicy, 'clientAuthentication' | 'redirectUrl' | 'callbackPath'>;
+  readonly redirect: RedirectUrl;
+  readonly clientSecret?: Secret;
+}
 
 export interface BackendTrafficEffect {
   /** What its fault is counted under. */

@@ -3,8 +3,10 @@
 import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limit.ts';
 import type { FaultPolicy } from '../policy/fault.ts';
 import type { JwtPolicy } from '../policy/jwt.ts';
+import type { OidcPolicy } from '../policy/oidc.ts';
 import type { ResolverRoute } from '../policy/resolver.ts';
 import type { Secret } from '../policy/secret.ts';
+import type { SessionPolicy } from '../policy/session.ts';
 import type { Reason } from './reason.ts';
 
 /** An object of the user's, for conditions and NACKs that lead back to it. */
@@ -69,6 +71,8 @@ export interface IrRoute {
   readonly owners: readonly ObjectRef[];                // the HTTPRoute, then the policies on it
   readonly match: IrMatch;
   readonly action: IrAction;
+  /** Who has no session logs in first. */
+  readonly oidc?: IrOidc;
   readonly jwt?: IrJwt;
   /** Before authorization: what an unauthenticated client meets too. */
   readonly fault?: IrFault;
@@ -100,6 +104,8 @@ export type IrShare =
 /** A policy by its content: the id is what the guard demands as the verdict. */
 export interface IrJwt { readonly id: string; readonly policy: JwtPolicy }
 export interface IrFault { readonly id: string; readonly policy: FaultPolicy }
+/** `policy`: what the service knows, and nobody else: it holds secrets. `session`: by what Envoy lets the service's sessions pass without asking. One id for both. */
+export interface IrOidc { readonly id: string; readonly policy: OidcPolicy; readonly session: SessionPolicy }
 export interface IrResolver { readonly id: string; readonly policy: ResolverRoute }
 export interface IrConcurrency { readonly id: string; readonly policy: ConcurrencyPolicy }
 

@@ -53,6 +53,7 @@ export function translate(resources: Resources, options: Partial<Settings> = {})
       controllerName: options.controllerName ?? configuredName(resources) ?? CONTROLLER_NAME,
       portOffset: options.portOffset ?? 10_000,
       address: options.address ?? '127.0.0.1',
+      tag: options.tag ?? (() => 'secret'),
       unavailable: options.unavailable ?? new Map(),
     },
     resources, find: lookup(resources),

@@ -4,12 +4,15 @@ import { jwtPolicy } from '../jwt-policy.ts';
 import type { SecurityPolicySpec } from '../kinds/security-policy.ts';
 import type { Fault } from '../problem-at.ts';
 import type { Resource } from '../resources.ts';
+import { oidcLogin } from './oidc-login.ts';
 
 /** Adds the clusters and key sets that the policy needs to the draft. */
 export function securityEffect({ spec, metadata }: Resource<SecurityPolicySpec>, draft: Draft, say: (fault: Fault) => void): SecurityEffect {
+  const login = spec.oidc === undefined ? undefined : oidcLogin(spec.oidc, metadata, draft, say);
+  const oidc = login === undefined ? {} : { oidc: login };
   const read = jwtPolicy(spec, metadata.namespace, draft.find, say);
-  if (read === null) return { keySets: [] };
+  if (read === null) return { keySets: [], ...oidc };
   for (const cluster of read.clusters) draft.clusters.set(cluster.name, cluster);
   for (const [id, json] of read.keySets) draft.keySets.set(id, json);
-  return { jwt: read.jwt, keySets: [...read.keySets.keys()] };
+  return { jwt: read.jwt, keySets: [...read.keySets.keys()], ...oidc };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseDuration } from '../../policy/duration.ts';
 import { group, kind, objectName } from './names.ts';
 import { notSupported } from './not-supported.ts';
+import { Oidc } from './oidc.ts';
 import { requireTarget, targetFields } from './policy-target.ts';
 
 const short = z.string().min(1).max(253);
@@ -82,7 +83,7 @@ export const SecurityPolicySpec = z.strictObject({
   cors: notSupported(),
   csrf: notSupported(),
   extAuth: notSupported(),
-  oidc: notSupported(),
+  oidc: Oidc.optional(),
   jwt: z.strictObject({
     optional: z.boolean().optional(),
     failOpen: z.unknown().superRefine((value, context) => {

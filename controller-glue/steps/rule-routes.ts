@@ -7,6 +7,7 @@ import { classKey, serviceKey } from './close-unsupported.ts';
 import { applied, deciding, heard, listenerPlaces, rulePlaces } from './deciding.ts';
 import { ruleClusters } from './rule-clusters.ts';
 import { type RuleFilters, ruleFilters } from './rule-filters.ts';
+import { oidcOf } from './rule-oidc.ts';
 import { resolverOf } from './rule-resolver.ts';
 import { reportUnmet } from './unmet-policies.ts';
 
@@ -28,7 +29,7 @@ export function irRoutes(route: DraftRoute, listener: DraftListener, draft: Draf
 interface Covered {
   readonly action: IrAction;
   readonly owners: readonly ObjectRef[];
-  readonly filters?: RuleFilters & Pick<IrRoute, 'resolver'>;
+  readonly filters?: RuleFilters & Pick<IrRoute, 'resolver' | 'oidc'>;
   readonly keySets?: readonly string[];
   readonly clusters?: readonly IrCluster[];
 }
@@ -58,7 +59,7 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
   }
   const resolver = resolverOf(route, rule, listener, draft);
   if (resolver === 'closed') return closed('gatewright_policy_invalid', owners);
-  const filters = { ...own, ...resolver };
+  const filters = { ...own, ...resolver, ...oidcOf(security?.oidc, listener, draft.settings) };
   if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };
   return { ...ruleClusters(timed, clusterScope(route, rule, listener, places, draft), traffic.cluster, draft.clusters), owners, keySets, filters };
 }

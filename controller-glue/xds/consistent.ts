@@ -1,7 +1,7 @@
 // Does a snapshot hold all it refers to? Asked before publishing: Envoy would wait, or answer 503, for what is not there.
 import type { IrGateway } from '../ir.ts';
 import { connectionFilterName } from './connection-filter.ts';
-import { extensions, NO_CODE } from './extensions.ts';
+import { extensions, NO_CODE, NO_KEYS } from './extensions.ts';
 import { typeUrls } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -14,7 +14,7 @@ export function consistent({ listeners, routeTables, clusters }: IrGateway, snap
   };
   for (const listener of listeners) {
     needs(typeUrls.listener, listener.name, 'the Gateway');
-    for (const { name = '' } of extensions(NO_CODE)) needs(typeUrls.extension, name, `listener ${listener.name}`);
+    for (const { name = '' } of extensions(NO_CODE, NO_KEYS)) needs(typeUrls.extension, name, `listener ${listener.name}`);
     for (const chain of listener.chains) {
       needs(typeUrls.route, chain.routeTable, `listener ${listener.name}`);
       needs(typeUrls.extension, connectionFilterName(chain.name), `listener ${listener.name}`);

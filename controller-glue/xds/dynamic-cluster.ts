@@ -6,7 +6,7 @@ import type { HttpProtocolOptionsJson } from '../../proto/envoy/extensions/upstr
 import type { IrCluster, IrUpstreamTls } from '../ir.ts';
 import { any } from './any.ts';
 import { ads } from './config-source.ts';
-import { RESOLVER } from './extensions.ts';
+import { RESOLVER } from './processors.ts';
 import { sanOf } from './secrets.ts';
 
 export type DynamicCluster = IrCluster & { readonly kind: 'dynamic' };

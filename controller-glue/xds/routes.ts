@@ -6,9 +6,10 @@ import type { PrincipalJson } from '../../proto/envoy/config/rbac/v3/rbac_pb.js'
 import type { RBACPerRouteJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { StringMatcherJson } from '../../proto/envoy/type/matcher/v3/string_pb.js';
 import { canonicalJson } from '../../policy/canonical-json.ts';
-import type { IrAction, IrJwt, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueMatch, IrVirtualHost } from '../ir.ts';
+import type { IrAction, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueMatch, IrVirtualHost } from '../ir.ts';
 import { any } from './any.ts';
-import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT, RESOLVED, RESOLVER } from './extensions.ts';
+import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT, RESOLVED, SESSION } from './extensions.ts';
+import { OIDC, RESOLVER } from './processors.ts';
 
 /** The namespace of our metadata, whose string leaves the filters read (proxy-wasm-as/assembly/route-policies.ts). */
 export const METADATA = 'gatewright';
@@ -37,7 +38,7 @@ export function virtualHostLeaves({ keySets, routes }: IrVirtualHost): Map<strin
 }
 
 /** What one route refers to; `kinds`: of the policies that it may be from. */
-export function policyLeaves({ jwt, fault, faultAfter, concurrency }: IrRoute, keySets: IrVirtualHost['keySets']): { name: string; text: () => string; kinds: readonly string[] }[] {
+export function policyLeaves({ jwt, fault, faultAfter, concurrency, oidc }: IrRoute, keySets: IrVirtualHost['keySets']): { name: string; text: () => string; kinds: readonly string[] }[] {
   const leaf = (kind: string, carried: { readonly id: string; readonly policy: object } | undefined, kinds: readonly string[]) =>
     (carried === undefined ? [] : [{ name: `${kind}_policy.${carried.id}`, text: () => canonicalJson(carried.policy), kinds }]);
   const sets = jwt?.policy.providers.flatMap(({ keys }) => ('keySet' in keys ? [keys.keySet] : [])) ?? [];
@@ -46,6 +47,7 @@ export function policyLeaves({ jwt, fault, faultAfter, concurrency }: IrRoute, k
     ...leaf('jwt', jwt, ['SecurityPolicy']),
     ...leaf('fault', fault, FAULTS), ...leaf('fault_after', faultAfter, FAULTS),
     ...leaf('concurrency', concurrency, ['ConcurrencyPolicy']),
+    ...leaf('session', oidc === undefined ? undefined : { id: oidc.id, policy: oidc.session }, ['SecurityPolicy', 'OIDCPolicy']),
   ];
 }
 const FAULTS = ['FaultPolicy', 'BackendTrafficPolicy'];
@@ -61,7 +63,7 @@ export function routeTableJson(table: IrRouteTable): RouteConfigurationJson {
 }
 
 export function routeJson(route: IrRoute): RouteJson {
-  const { name, match, action, jwt } = route;
+  const { name, match, action } = route;
   const filters = perFilter(route);
   return {
     name,
@@ -69,33 +71,34 @@ export function routeJson(route: IrRoute): RouteJson {
     ...actionJson(action),
     ...metadata(route),
     ...(Object.keys(filters).length === 0 ? {} : { typedPerFilterConfig: filters }),
-    ...(jwt === undefined ? {} : claimHeaders(jwt)),
+    ...claimHeaders(route),
   };
 }
 
-function perFilter({ action, jwt, fault, faultAfter, concurrency, resolver }: IrRoute): NonNullable<RouteJson['typedPerFilterConfig']> {
+function perFilter({ action, jwt, fault, faultAfter, concurrency, resolver, oidc }: IrRoute): NonNullable<RouteJson['typedPerFilterConfig']> {
   // Envoy gives a direct_response the details `direct_response` and no other: on a closed route the jwt filter answers before it, with the reason of the metadata.
   const closed = action.kind === 'respond' && action.status === 500;
-  const verdicts = verdictsOf(jwt, concurrency, resolver);
+  const verdicts = verdictsOf(oidc, jwt, concurrency, resolver);
   return {
     ...(fault === undefined ? {} : { [FAULT]: switchedOn }),
     ...(jwt === undefined && !closed ? {} : { [JWT]: switchedOn }),
     ...(faultAfter === undefined ? {} : { [FAULT_AFTER]: switchedOn }),
     ...(concurrency === undefined ? {} : { [CONCURRENCY]: switchedOn }),
-    ...(resolver === undefined ? {} : { [RESOLVED]: switchedOn, [RESOLVER]: any<ExtProcPerRouteJson>('envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute', asked('resolver', resolver.id)) }),
+    ...(oidc === undefined ? {} : { [SESSION]: switchedOn, [OIDC]: asked('oidc', oidc.id) }),
+    ...(resolver === undefined ? {} : { [RESOLVED]: switchedOn, [RESOLVER]: asked('resolver', resolver.id) }),
     ...(verdicts.length === 0 ? {} : { [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(verdicts)) }),
   };
 }
 
 /** The reason is also where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
-function metadata({ action, jwt, fault, faultAfter, concurrency, resolver }: IrRoute): Pick<RouteJson, 'metadata'> {
+function metadata({ action, jwt, fault, faultAfter, concurrency, resolver, oidc }: IrRoute): Pick<RouteJson, 'metadata'> {
   const failing = action.kind === 'respond' ? undefined : action.shares.find((share) => 'reason' in share);
   const leaves = {
     ...(action.kind === 'respond' ? { reason: action.reason } : {}),
     // Of some of its requests only: details `cluster_not_found` says which.
     ...(failing === undefined ? {} : { broken_share: failing.reason }),
-    // What the policies say the virtual host carries; the resolver's the service knows.
-    ...Object.fromEntries(Object.entries({ jwt, fault, fault_after: faultAfter, concurrency, resolver }).flatMap(([kind, policy]) => (policy === undefined ? [] : [[kind, policy.id]]))),
+    // What the policies say the virtual host carries; the resolver's and the login's the service knows.
+    ...Object.fromEntries(Object.entries({ jwt, fault, fault_after: faultAfter, concurrency, resolver, oidc }).flatMap(([kind, policy]) => (policy === undefined ? [] : [[kind, policy.id]]))),
   };
   return Object.keys(leaves).length === 0 ? {} : { metadata: { filterMetadata: { [METADATA]: leaves } } };
 }
@@ -136,36 +139,46 @@ function destination(shares: readonly IrShare[]): RouteActionJson {
   };
 }
 
-function claimHeaders({ policy }: IrJwt): Pick<RouteJson, 'requestHeadersToAdd' | 'requestHeadersToRemove'> {
-  const headers = policy.claimHeaders === 'FilterState' ? [...new Set(policy.providers.flatMap(({ claimToHeaders }) => claimToHeaders.map(({ header }) => header)))] : [];
-  if (headers.length === 0) return {};
+/** The headers that jwt makes of claims; and those by which the login hands it a token, which are no business of the upstream. */
+function claimHeaders({ jwt, oidc }: IrRoute): Pick<RouteJson, 'requestHeadersToAdd' | 'requestHeadersToRemove'> {
+  const ofClaims = jwt?.policy.claimHeaders !== 'FilterState' ? [] : [...new Set(jwt.policy.providers.flatMap(({ claimToHeaders }) => claimToHeaders.map(({ header }) => header)))];
+  const handed = Object.values(oidc?.policy.tokenHeaders ?? {}).filter((header) => header !== undefined);
   return {
     // What the client sent under these names goes first, whether or not the token has the claim (DESIGN 5).
-    requestHeadersToRemove: headers,
-    requestHeadersToAdd: headers.map((header) => ({
+    ...(ofClaims.length + handed.length === 0 ? {} : { requestHeadersToRemove: [...ofClaims, ...handed] }),
+    ...(ofClaims.length === 0 ? {} : { requestHeadersToAdd: ofClaims.map((header) => ({
       header: { key: header, value: `%FILTER_STATE(wasm.gatewright.header.${header}:PLAIN)%` }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' as const, keepEmptyValue: false,
-    })),
+    })) }),
   };
 }
 
 /** Turns on a processor, and says by which policy it is to judge. Metadata of the gRPC call: no client can write it. */
-function asked(processor: string, policy: string): ExtProcPerRouteJson {
-  return { overrides: { grpcInitialMetadata: [{ key: 'gatewright-policy', value: policy }, { key: 'gatewright-processor', value: processor }] } };
+function asked(processor: string, policy: string) {
+  return any<ExtProcPerRouteJson>('envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute',
+    { overrides: { grpcInitialMetadata: [{ key: 'gatewright-policy', value: policy }, { key: 'gatewright-processor', value: processor }] } });
 }
 
 /** A step that lets a request pass leaves the id of the policy that it judged by. */
 interface Verdict { readonly step: string; readonly principal: PrincipalJson }
 
-function verdictsOf(jwt: IrRoute['jwt'], concurrency: IrRoute['concurrency'], resolver: IrRoute['resolver']): Verdict[] {
+function verdictsOf(oidc: IrRoute['oidc'], jwt: IrRoute['jwt'], concurrency: IrRoute['concurrency'], resolver: IrRoute['resolver']): Verdict[] {
   return [
-    ...(jwt === undefined ? [] : [{ step: 'jwt', principal: { filterState: { key: `wasm.${JWT}`, stringMatch: { exact: jwt.id } } } }]),
-    ...(concurrency === undefined ? [] : [{ step: 'concurrency', principal: { filterState: { key: `wasm.${CONCURRENCY}`, stringMatch: { exact: concurrency.id } } } }]),
-    ...(resolver === undefined ? [] : [{ step: 'resolver', principal: { orIds: { ids: [
-      // It was skipped: what it said before is remembered under this policy. The usual case comes first.
-      { filterState: { key: `wasm.${RESOLVER}`, stringMatch: { exact: resolver.id } } },
-      { sourcedMetadata: { metadataMatcher: { filter: RESOLVER, path: [{ key: 'verdict' }], value: { stringMatch: { exact: resolver.id } } }, metadataSource: 'DYNAMIC' as const } },
-    ] } } }]),
+    ...(oidc === undefined ? [] : [{ step: 'oidc', principal: skippedOrAsked(OIDC, oidc.id) }]),
+    ...(jwt === undefined ? [] : [{ step: 'jwt', principal: said(JWT, jwt.id) }]),
+    ...(concurrency === undefined ? [] : [{ step: 'concurrency', principal: said(CONCURRENCY, concurrency.id) }]),
+    ...(resolver === undefined ? [] : [{ step: 'resolver', principal: skippedOrAsked(RESOLVER, resolver.id) }]),
   ];
+}
+
+/** What a filter of ours said. */
+function said(filter: string, id: string): PrincipalJson { return { filterState: { key: `wasm.${filter}`, stringMatch: { exact: id } } }; }
+
+/** The filter before it knew, and it was skipped; or it was asked. The usual case comes first. */
+function skippedOrAsked(processor: string, id: string): PrincipalJson {
+  return { orIds: { ids: [
+    said(processor, id),
+    { sourcedMetadata: { metadataMatcher: { filter: processor, path: [{ key: 'verdict' }], value: { stringMatch: { exact: id } } }, metadataSource: 'DYNAMIC' as const } },
+  ] } };
 }
 
 /** DESIGN 4: every step of this route must have given its verdict, for this route's policy and no other, however the request came to be on this route. */

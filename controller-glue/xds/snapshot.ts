@@ -4,8 +4,8 @@ import { clusterJson, endpointsJson } from './clusters.ts';
 import { connectionFilters } from './connection-filter.ts';
 import { encode, version } from './encode.ts';
 import { RouteCache, encodeRouteTable } from './encode-routes.ts';
-import { NO_CODE, extensions } from './extensions.ts';
-import type { WasmModules } from './extensions.ts';
+import { NO_CODE, NO_KEYS, extensions, sessionExtension } from './extensions.ts';
+import type { JwkSet, WasmModules } from './extensions.ts';
 import { listenerJson } from './listeners.ts';
 import { routeTableJson } from './routes.ts';
 import { secretsJson } from './secrets.ts';
@@ -27,6 +27,8 @@ export interface SnapshotOptions {
   readonly caFile: string;
   /** Where listeners bind. */
   readonly address: string;
+  /** Absent: nothing that the login service signed is believed, and it is always asked. */
+  readonly sessionKeys?: JwkSet;
   /** Handed in again at the next build, it makes a small change cheap. */
   readonly cache?: RouteCache;
 }
@@ -41,25 +43,41 @@ export const typeUrls = {
   extension: `${URL_PREFIX}envoy.config.core.v3.TypedExtensionConfig`,
 } as const;
 
-/** The HTTP filters are the same for every Gateway and in every state, and their code is most of what there is to encode. */
-const encodedFilters = new WeakMap<WasmModules, ReadonlyMap<string, Resource>>();
+/** The HTTP filters are the same for every Gateway and in every state, and their code is most of what there is to encode. Those of the last keys are kept. */
+const encodedFilters = new WeakMap<WasmModules, { readonly sessionKeys: JwkSet; readonly filters: ReadonlyMap<string, Resource> }>();
 
-export function buildSnapshot(gateway: IrGateway, { wasm, caFile, address, cache = new RouteCache() }: SnapshotOptions): Snapshot {
-  const resources = <Item extends object>(url: string, items: readonly Item[], name: (item: Item) => string, body: (item: Item) => Uint8Array) =>
-    [url, new Map(items.map((item) => { const bytes = body(item); return [name(item), { version: version(bytes), body: bytes }] as const; }))] as const;
-  const named = ({ name = '' }: { readonly name?: string }) => name;
-  const json = (url: string) => (item: object) => encode(url.slice(URL_PREFIX.length), item);
+function encodedOnce(wasm: WasmModules, sessionKeys: JwkSet): ReadonlyMap<string, Resource> {
+  const known = encodedFilters.get(wasm);
+  if (known?.sessionKeys === sessionKeys) return known.filters;
+  const changed = known === undefined ? extensions(wasm, sessionKeys) : sessionExtension(wasm, sessionKeys);
+  const filters = new Map([...known?.filters ?? [], ...resources(changed, named, json(typeUrls.extension))]);
+  encodedFilters.set(wasm, { sessionKeys, filters });
+  return filters;
+}
+
+/** The same, but for whom the session filter believes. */
+export function withSessionKeys(snapshot: Snapshot, wasm: WasmModules, sessionKeys: JwkSet): Snapshot {
+  return new Map([...snapshot, [typeUrls.extension, new Map([...snapshot.get(typeUrls.extension) ?? [], ...encodedOnce(wasm, sessionKeys)])]]);
+}
+
+const named = ({ name = '' }: { readonly name?: string }): string => name;
+const json = (url: string) => (item: object): Uint8Array => encode(url.slice(URL_PREFIX.length), item);
+
+function resources<Item extends object>(items: readonly Item[], name: (item: Item) => string, body: (item: Item) => Uint8Array): ReadonlyMap<string, Resource> {
+  return new Map(items.map((item) => { const bytes = body(item); return [name(item), { version: version(bytes), body: bytes }] as const; }));
+}
+
+export function buildSnapshot(gateway: IrGateway, { wasm, caFile, address, sessionKeys = NO_KEYS, cache = new RouteCache() }: SnapshotOptions): Snapshot {
   const { listener, route, cluster, endpoint, secret, extension } = typeUrls;
-  const httpFilters = encodedFilters.get(wasm) ?? resources(extension, extensions(wasm), named, json(extension))[1];
-  encodedFilters.set(wasm, httpFilters);
-  const [, ofConnections] = resources(extension, connectionFilters(gateway.listeners, wasm.connectionLimit), named, json(extension));
+  const all = <Item extends object>(url: string, items: readonly Item[], name: (item: Item) => string = named, body: (item: Item) => Uint8Array = json(url)) => [url, resources(items, name, body)] as const;
+  const [, ofConnections] = all(extension, connectionFilters(gateway.listeners, wasm.connectionLimit));
   const snapshot: Snapshot = new Map([
-    resources(cluster, gateway.clusters.map((each) => clusterJson(each, caFile)), named, json(cluster)),
-    resources(endpoint, endpointsJson(gateway.clusters), ({ clusterName = '' }) => clusterName, json(endpoint)),
-    resources(secret, secretsJson(gateway, false), named, json(secret)),
-    [extension, new Map([...httpFilters, ...ofConnections])],
-    resources(listener, gateway.listeners.map((each) => listenerJson(each, address)), named, json(listener)),
-    resources(route, gateway.routeTables, named, (table) => encodeRouteTable(table, cache)),
+    all(cluster, gateway.clusters.map((each) => clusterJson(each, caFile))),
+    all(endpoint, endpointsJson(gateway.clusters), ({ clusterName = '' }) => clusterName),
+    all(secret, secretsJson(gateway, false)),
+    [extension, new Map([...encodedOnce(wasm, sessionKeys), ...ofConnections])],
+    all(listener, gateway.listeners.map((each) => listenerJson(each, address))),
+    all(route, gateway.routeTables, named, (table) => encodeRouteTable(table, cache)),
   ]);
   cache.turn();
   return snapshot;
@@ -74,6 +92,6 @@ export function snapshotJson(gateway: IrGateway, { caFile, address }: Pick<Snaps
     clusters: typed(typeUrls.cluster, gateway.clusters.map((each) => clusterJson(each, caFile))),
     endpoints: typed(typeUrls.endpoint, endpointsJson(gateway.clusters)),
     secrets: typed(typeUrls.secret, secretsJson(gateway, true)),
-    extensions: typed(typeUrls.extension, [...extensions(NO_CODE), ...connectionFilters(gateway.listeners, NO_CODE.connectionLimit)]),
+    extensions: typed(typeUrls.extension, [...extensions(NO_CODE, NO_KEYS), ...connectionFilters(gateway.listeners, NO_CODE.connectionLimit)]),
   };
 }

@@ -4,18 +4,18 @@ import type { IrGateway } from '../ir.ts';
 import { bootstrap } from './bootstrap.ts';
 import { clusterJson, endpointsJson } from './clusters.ts';
 import { connectionFilters } from './connection-filter.ts';
-import { extensions } from './extensions.ts';
+import { NO_KEYS, extensions } from './extensions.ts';
 import { listenerJson } from './listeners.ts';
 import { routeTableJson } from './routes.ts';
 import { secretsJson } from './secrets.ts';
 import type { SnapshotOptions } from './snapshot.ts';
 
 /** Holds private keys as they are: whoever writes it down writes it where nobody else reads. */
-export function staticConfiguration(gateway: IrGateway, { wasm, caFile, address }: SnapshotOptions): JsonObject {
+export function staticConfiguration(gateway: IrGateway, { wasm, caFile, address, sessionKeys = NO_KEYS }: SnapshotOptions): JsonObject {
   const byName = (items: readonly object[], key = 'name'): Map<string, JsonObject> => new Map((items as JsonObject[]).map((item) => [String(item[key]), item]));
   const routes = byName(gateway.routeTables.map(routeTableJson));
   const secrets = byName(secretsJson(gateway, false));
-  const filters = byName([...extensions(wasm), ...connectionFilters(gateway.listeners, wasm.connectionLimit)]);
+  const filters = byName([...extensions(wasm, sessionKeys), ...connectionFilters(gateway.listeners, wasm.connectionLimit)]);
   const endpoints = byName(endpointsJson(gateway.clusters), 'clusterName');
 
   const inPlace = (value: JsonValue): JsonValue => {

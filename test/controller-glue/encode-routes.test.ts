@@ -97,7 +97,7 @@ describe('consistent', () => {
   const without = (url: string) => gateway === undefined ? [] : consistent(gateway, new Map([...buildSnapshot(gateway, OPTIONS)].filter(([each]) => each !== url)));
   test.each([
     [typeUrls.route, ['RouteConfiguration default/eg/10080, which listener default/eg/10080 needs, is not there']],
-    [typeUrls.extension, ['fault', 'jwt', 'fault_after', 'concurrency', 'resolved', 'connection_limit/default/eg/10080'].map((filter) => `TypedExtensionConfig gatewright.${filter}, which listener default/eg/10080 needs, is not there`)],
+    [typeUrls.extension, ['fault', 'session', 'jwt', 'fault_after', 'concurrency', 'resolved', 'connection_limit/default/eg/10080'].map((filter) => `TypedExtensionConfig gatewright.${filter}, which listener default/eg/10080 needs, is not there`)],
     [typeUrls.endpoint, ['ClusterLoadAssignment default/backend/3000, which cluster default/backend/3000 needs, is not there']],
     ['', []],
   ])('without %s', (url, says) => expect(without(url)).toEqual(says));

@@ -8,7 +8,9 @@ import { translate } from '../../controller-glue/translate.ts';
 import { ConcurrencyPolicy } from '../../policy/connection-limit.ts';
 import { FaultPolicy } from '../../policy/fault.ts';
 import { JwtPolicy } from '../../policy/jwt.ts';
+import { OidcPolicy } from '../../policy/oidc.ts';
 import { ResolverRoute } from '../../policy/resolver.ts';
+import { SessionPolicy } from '../../policy/session.ts';
 import { consistent } from '../../controller-glue/xds/consistent.ts';
 import { NO_CODE } from '../../controller-glue/xds/extensions.ts';
 import { buildSnapshot, snapshotJson } from '../../controller-glue/xds/snapshot.ts';
@@ -55,10 +57,11 @@ describe.each(sentences)('%s', (sentence) => {
 
   test('writes policies that the shared model takes as they are', () => {
     const { ir } = translate(load([{ path: 'in.yaml', text: readFileSync(input, 'utf8') }]).resources);
-    for (const { jwt, fault, faultAfter, concurrency, resolver } of ir.gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes)))) {
+    for (const { jwt, fault, faultAfter, concurrency, resolver, oidc } of ir.gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes)))) {
       if (jwt !== undefined) expect(JwtPolicy.parse(jwt.policy)).toEqual(jwt.policy);
       for (const { policy } of [fault, faultAfter].filter((each) => each !== undefined)) expect(FaultPolicy.parse(policy)).toEqual(policy);
       if (resolver !== undefined) expect(ResolverRoute.parse(resolver.policy)).toEqual(resolver.policy);
+      if (oidc !== undefined) expect([OidcPolicy.parse(oidc.policy), SessionPolicy.parse(oidc.session)]).toEqual([oidc.policy, oidc.session]);
       if (concurrency !== undefined) expect(ConcurrencyPolicy.parse(concurrency.policy)).toEqual(concurrency.policy);
     }
   });
