@@ -1,22 +1,30 @@
 // The keys of the login service: one seals what browsers and stores keep for us, one signs what Envoy checks.
 import { calculateJwkThumbprint, type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
+import { z } from 'zod';
 import type { World } from '../world.ts';
 
-export interface KeyRingKey {
-  readonly kid: string;
+const KeyRingKey = z.object({
+  kid: z.string().min(1),
   /** Milliseconds since the epoch. */
-  readonly created: number;
+  created: z.number(),
   /** A256GCM, 32 bytes in base64url. */
-  readonly encryption: string;
+  encryption: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
   /** ES256, private. */
-  readonly signing: JWK;
-}
+  signing: z.object({ kty: z.literal('EC'), crv: z.literal('P-256'), x: z.string(), y: z.string(), d: z.string() }).readonly(),
+}).readonly();
+export type KeyRingKey = z.infer<typeof KeyRingKey>;
 
 /**
  * Newest first. The newest is in reserve: it seals and signs nothing before a newer one follows, a month later. So whatever reads the ring, Envoy's workers and
  * processes that look once an hour included, has long learnt a key by the time it meets something made with it, and no clock decides which key that is.
  */
 export interface KeyRingData { readonly keys: readonly KeyRingKey[] }
+const KeyRingData = z.object({ keys: z.array(KeyRingKey).min(1) });
+
+/** From its JSON. Undefined: it is none. */
+export function readKeyRing(text: string): KeyRingData | undefined {
+  try { return KeyRingData.parse(JSON.parse(text)); } catch { return undefined; }
+}
 
 const DAY_MS = 86_400_000;
 const NEW_KEY_EVERY_MS = 30 * DAY_MS;
@@ -39,7 +47,7 @@ export async function rotated({ keys }: KeyRingData, world: Pick<World, 'now' | 
 
 async function newKey(world: Pick<World, 'now' | 'random'>): Promise<KeyRingKey> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-  const signing = await exportJWK(privateKey);
+  const signing = KeyRingKey.unwrap().shape.signing.parse(await exportJWK(privateKey));
   const kid = (await calculateJwkThumbprint(signing)).slice(0, 16);
   return { kid, created: world.now(), encryption: Buffer.from(world.random(32)).toString('base64url'), signing };
 }
@@ -70,7 +78,7 @@ export class KeyRing {
       encryption: await crypto.subtle.importKey('raw', Buffer.from(encryption, 'base64url'), 'AES-GCM', false, ['encrypt', 'decrypt']),
       signing: await importJWK({ ...signing, ext: false }, 'ES256') as CryptoKey,
     })));
-    return new KeyRing(imported, keys.map(({ kid, signing: { kty, crv, x, y } }) => ({ kty, crv, x, y, kid, alg: 'ES256', use: 'sig' } as JWK)));
+    return new KeyRing(imported, keys.map(({ kid, signing: { kty, crv, x, y } }) => ({ kty, crv, x, y, kid, alg: 'ES256', use: 'sig' })));
   }
 
   /** Old ones still open what they sealed. */

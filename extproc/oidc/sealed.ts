@@ -2,7 +2,7 @@
 import { CompactEncrypt, compactDecrypt } from 'jose';
 import type { KeyRing } from './keyring.ts';
 
-export type Use = 'session' | 'state' | 'login';
+export type Use = 'session' | 'state' | 'refresh';
 
 /** A session of 12 kB tokens is some 35 kB. */
 const MAX_LENGTH = 262_144;

@@ -1,7 +1,7 @@
 // Where sessions are kept. Here: in cookies of the browser, sealed. redis-store.ts is the other.
 import { cookieName, type OidcPolicy } from '../../policy/oidc.ts';
 import type { World } from '../world.ts';
-import { setCookie } from './cookies.ts';
+import { type Cookie, setCookie } from './cookies.ts';
 import type { KeyRing } from './keyring.ts';
 import { open, seal } from './sealed.ts';
 import { alive, endsAt, packed, type Session, unpacked } from './session.ts';
@@ -35,19 +35,25 @@ const MAX_LINE = 3_900;
 const MAX_TOTAL = 40_000;
 const MAX_CHUNKS = 16;
 
+const chunkName = (name: string, i: number): string => i === 0 ? name : `${name}.${i}`;
+
+type Attributes = Pick<Cookie, 'secure' | 'sameSite' | 'domain'>;
+
+/** Deletes the cookies of a larger session that the request had, from the `from`th on; the first in any case, for it may have been there twice. */
+export function leftOver(name: string, had: ReadonlyMap<string, string>, from: number, attributes: Attributes): string[] {
+  return Array.from({ length: MAX_CHUNKS }, (_, i) => i).filter((i) => i >= from && (i === 0 || had.has(chunkName(name, i))))
+    .map((i) => setCookie({ name: chunkName(name, i), value: '', maxAgeMs: 0, ...attributes }));
+}
+
 export function cookieSessions(ring: () => KeyRing, policy: OidcPolicy, world: Pick<World, 'now'>): Sessions {
   const name = cookieName('session', policy);
   const attributes = attributesOf(policy);
-  const chunkName = (i: number): string => i === 0 ? name : `${name}.${i}`;
-  /** Chunks that the request had, from the `from`th on; and the first, which may have been there twice. */
-  const deleted = (had: ReadonlyMap<string, string>, from: number): string[] => Array.from({ length: MAX_CHUNKS }, (_, i) => chunkName(i))
-    .filter((chunk, i) => i >= from && (i === 0 || had.has(chunk))).map((chunk) => setCookie({ name: chunk, value: '', maxAgeMs: 0, ...attributes }));
   return {
     async read(cookies) {
       // The first says how many there are: `3~…`.
       const [, count, first] = /^(\d{1,2})~(.*)$/.exec(cookies.get(name) ?? '') ?? [];
       if (count === undefined || first === undefined || Number(count) > MAX_CHUNKS) return undefined;
-      const text = [first, ...Array.from({ length: Number(count) - 1 }, (_, i) => cookies.get(chunkName(i + 1)) ?? '')].join('');
+      const text = [first, ...Array.from({ length: Number(count) - 1 }, (_, i) => cookies.get(chunkName(name, i + 1)) ?? '')].join('');
       const session = unpacked(await open(ring(), 'session', policy.scope, text, world.now()));
       return session !== undefined && alive(session, policy, world.now()) ? session : undefined;
     },
@@ -55,18 +61,18 @@ export function cookieSessions(ring: () => KeyRing, policy: OidcPolicy, world: P
       const expires = endsAt(session, policy);
       const text = await seal(ring(), 'session', policy.scope, packed(session), expires);
       const line = { maxAgeMs: expires - world.now(), ...attributes };
-      const room = MAX_LINE - 1 - setCookie({ name: chunkName(MAX_CHUNKS), value: `${MAX_CHUNKS}~`, ...line }).length;
+      const room = MAX_LINE - 1 - setCookie({ name: chunkName(name, MAX_CHUNKS), value: `${MAX_CHUNKS}~`, ...line }).length;
       const count = Math.ceil(text.length / room);
       const values = Array.from({ length: count }, (_, i) => `${i === 0 ? `${count}~` : ''}${text.slice(i * room, (i + 1) * room)}`);
-      const total = values.reduce((sum, value, i) => sum + `${chunkName(i)}=${value}; `.length, 0);
+      const total = values.reduce((sum, value, i) => sum + `${chunkName(name, i)}=${value}; `.length, 0);
       if (count > MAX_CHUNKS || total > MAX_TOTAL) throw new SessionTooLarge(`the session would be ${total} bytes of cookies; ${MAX_TOTAL} is the most`);
-      return [...values.map((value, i) => setCookie({ name: chunkName(i), value, ...line })), ...deleted(had, count)];
+      return [...values.map((value, i) => setCookie({ name: chunkName(name, i), value, ...line })), ...leftOver(name, had, count, attributes)];
     },
-    end: (_session, had) => Promise.resolve(deleted(had, 0)),
+    end: (_session, had) => Promise.resolve(leftOver(name, had, 0, attributes)),
   };
 }
 
 /** Of every cookie of ours, but for its age. */
-export function attributesOf({ redirectUrl, cookies: { sameSite, domain } }: Pick<OidcPolicy, 'redirectUrl' | 'cookies'>): { secure: boolean; sameSite: 'Lax' | 'Strict' | 'None'; domain?: string } {
+export function attributesOf({ redirectUrl, cookies: { sameSite, domain } }: Pick<OidcPolicy, 'redirectUrl' | 'cookies'>): Attributes {
   return { secure: !redirectUrl.startsWith('http://'), sameSite, ...(domain === undefined ? {} : { domain }) };
 }
