@@ -55,7 +55,10 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     const envoy = await findEnvoy({ explicit: options.envoy, env, progress: (line) => log.info(line) });
     const folder = mkdtempSync(join(tmpdir(), 'gatewright-'));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-    const extproc = new Extproc({ folder: join(folder, 'extproc'), workers: Math.max(1, options.concurrency), log });
+    const extproc = new Extproc({
+      folder: join(folder, 'extproc'), script: new URL('extproc-worker.ts', import.meta.url), workers: Math.max(1, options.concurrency), log,
+      mended: () => { controller.again().catch((error: unknown) => log.error(error, 'applying a change failed')); },
+    });
     cleanups.push(() => extproc.stop());
     const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: wasmModules(), caFile: systemCaFile(env), extprocSocketPaths: extproc.socketPaths, log, restarted: () => inTurn(async () => {
       if (inForce !== undefined) await tellOwnPorts(inForce.ir);
@@ -90,9 +93,11 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     const tellOwnPorts = (ir: Ir): Promise<void> => extproc.own([...envoys.ownPorts(ir), Number(new URL(observer.url).port)]);
     const controller = new Controller({
       settings: { portOffset: options.portOffset, address: options.address },
-      publish: async (ir) => {
+      prepare: async (ir) => {
         await tellOwnPorts(ir);
-        await extproc.prepare(ir);
+        return extproc.prepare(ir);
+      },
+      publish: async (ir) => {
         const unpublished = await envoys.publish(ir);
         await tellOwnPorts(ir);   // an Envoy that is new has an admin interface now
         if (unpublished === undefined) extproc.settle(ir);

@@ -1,4 +1,5 @@
 // Keeps Envoy at what the resources say: translate, publish; what Envoy refuses is found, closed and shown on its object.
+import { type Unserved, closeUnserved } from './close-unserved.ts';
 import { findCulprits } from './culprits.ts';
 import { differences, partly } from './differences.ts';
 import type { Settings } from './draft.ts';
@@ -33,6 +34,8 @@ export interface Applied {
 
 export interface ControllerOptions {
   readonly settings: Partial<Settings>;
+  /** Has the ext_proc service know whatever this state needs it for. What it cannot be told is closed, and `again` is called when it can. */
+  readonly prepare: (ir: Ir) => Promise<Unserved>;
   readonly publish: Publish;
   readonly validate: Validate;
   /** Ports of this state that cannot be had, and why; those that its Envoys hold already can. */
@@ -45,6 +48,8 @@ export class Controller {
   #accepted: Resources = noResources;
   #generation = 0;
   #next: Sourced | undefined;
+  /** What was wanted last. */
+  #last: Sourced | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: ControllerOptions) { this.#options = options; }
@@ -54,9 +59,12 @@ export class Controller {
    * Resolves when nothing is left to do; rejects with what the last state failed for.
    */
   apply(sourced: Sourced): Promise<void> {
-    this.#next = sourced;
+    this.#next = this.#last = sourced;
     return this.#running ??= this.#run().finally(() => { this.#running = undefined; });
   }
+
+  /** What was wanted last, once more: something that was closed need not be so any longer. */
+  async again(): Promise<void> { if (this.#last !== undefined) await this.apply(this.#last); }
 
   async #run(): Promise<void> {
     let failure: unknown;
@@ -81,17 +89,18 @@ export class Controller {
     this.#options.onApplied({ generation: ++this.#generation, ir, statuses, problems: [...problems, ...found, ...inForce.refused] });
   }
 
-  /** Waits on for an answer, until another state is wanted. */
-  async #publish(ir: Ir): Promise<Unpublished | undefined> {
+  /** Publishes the state but for what the ext_proc service cannot be asked about. Waits on for an answer, until another state is wanted. */
+  async #publish(resources: Resources, wanted: Translated): Promise<{ readonly translated: Translated; readonly outcome: Unpublished | undefined }> {
+    const translated = closeUnserved(wanted, resources, await this.#options.prepare(wanted.ir));
     for (;;) {
-      const outcome = await this.#options.publish(ir);
-      if (outcome?.kind !== 'unanswered' || this.#next !== undefined) return outcome;
+      const outcome = await this.#options.publish(translated.ir);
+      if (outcome?.kind !== 'unanswered' || this.#next !== undefined) return { translated, outcome };
     }
   }
 
   /** Publishes this state, or the part of it that can be; undefined: another one is wanted by now, and this one was not acknowledged. */
-  async #inForce(resources: Resources, translated: Translated, settings: Partial<Settings>): Promise<InForce | undefined> {
-    const outcome = await this.#publish(translated.ir);
+  async #inForce(resources: Resources, wanted: Translated, settings: Partial<Settings>): Promise<InForce | undefined> {
+    const { translated, outcome } = await this.#publish(resources, wanted);
     switch (outcome?.kind) {
       case undefined: return { resources, translated, refused: refusals(resources) };
       case 'unanswered': return undefined;
@@ -114,8 +123,7 @@ export class Controller {
     const all = new Map(changes.map((key) => [key, refusal]));
     for (const blamed of culprits.size > 0 ? [culprits, all] : [all]) {
       const closed = mark(resources, new Map([...blamed].map(([key, words]) => [key, `Envoy refuses it: ${words}`])));
-      const translated = translate(closed, settings);
-      const outcome = await this.#publish(translated.ir);
+      const { translated, outcome } = await this.#publish(closed, translate(closed, settings));
       if (outcome === undefined) return { resources: closed, translated, refused: refusals(closed) };
       if (outcome.kind === 'unanswered') return undefined;
     }

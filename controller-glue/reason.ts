@@ -5,6 +5,8 @@ export type Reason =
   | 'gatewright_policy_invalid'
   /** A policy of a kind that we do not carry out covers the route. */
   | 'gatewright_policy_unsupported'
+  /** The ext_proc service, which has to decide on the route's requests, is not there or does not take its policy. */
+  | 'gatewright_extproc_unavailable'
   /** The rule, or its route as a whole, says something that we cannot read or do not do. */
   | 'gatewright_route_invalid'
   /** The Service, or its port, is not there. */

@@ -26,11 +26,11 @@ const RESPAWN_AFTER_MOST = 10_000;
 /** A worker that was ready for so long did not die of its beginning. */
 const STEADY_AFTER = 10_000;
 /** A worker that hangs would fail its share of the requests, and hold up whoever tells it something, for ever. */
-const READY_WITHIN = 30_000;
+const READY_WITHIN = 15_000;
 const ASK_EVERY = 5_000;
 const HUNG_AFTER = 10_000;
 /** How long a policy waits for a worker while there is none. */
-const ADD_PATIENCE = 10_000;
+const ADD_PATIENCE = 5_000;
 /** Connections that wait while no worker is ready. */
 const MAX_HOMELESS = 1000;
 

@@ -1,9 +1,11 @@
 // What is in force after Envoy refuses something, and after the next change, with an Envoy that says no to what the test names.
 import { describe, expect, test } from 'vitest';
+import { policies, policyKey } from '../../controller-glue/extproc-policies.ts';
 import { type Applied, Controller, type Unpublished } from '../../controller-glue/controller.ts';
 import type { Ir } from '../../controller-glue/ir.ts';
 import { load } from '../../controller-glue/load.ts';
 import { base, documents, httpRoute, securityPolicy } from '../up/manifests.ts';
+import { backend, dynamicRoute, enabled } from '../up/resolver.ts';
 
 const routesOf = ({ gateways }: Ir): Map<string, string> => new Map(gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) =>
   routes.map(({ name, action, jwt }) => [name.split('/')[2] ?? '', jwt === undefined ? action.kind : 'policy'] as const)))));
@@ -17,7 +19,7 @@ class Fake {
   constructor(refused: (routes: Map<string, string>) => string | undefined) {
     const says = async (ir: Ir): Promise<string | undefined> => refused(routesOf(ir));
     this.controller = new Controller({
-      settings: {}, validate: says, portsTaken: async () => new Map(), onApplied: (state) => this.applied.push(state),
+      settings: {}, prepare: async () => new Map(), validate: says, portsTaken: async () => new Map(), onApplied: (state) => this.applied.push(state),
       publish: async (ir) => {
         this.published++;
         const words = await says(ir);
@@ -83,7 +85,7 @@ describe('a state that cannot be brought about', () => {
     let calls = 0;
     const applied: Applied[] = [];
     const controller = new Controller({
-      settings: {}, validate: async () => undefined, portsTaken: async () => new Map(), onApplied: (state) => applied.push(state),
+      settings: {}, prepare: async () => new Map(), validate: async () => undefined, portsTaken: async () => new Map(), onApplied: (state) => applied.push(state),
       publish: async () => {
         if (++calls === 1) throw new Error('no Envoy');
         return undefined;
@@ -105,7 +107,7 @@ describe('an outcome that is not a refusal', () => {
   const says = (...outcomes: readonly (Unpublished | undefined)[]) => {
     const applied: Applied[] = [], published: Map<string, string>[] = [];
     const controller = new Controller({
-      settings: {}, validate: async () => undefined, portsTaken: async () => new Map(), onApplied: (state) => applied.push(state),
+      settings: {}, prepare: async () => new Map(), validate: async () => undefined, portsTaken: async () => new Map(), onApplied: (state) => applied.push(state),
       publish: async (ir) => { published.push(routesOf(ir)); return outcomes[published.length - 1]; },
     });
     return { applied, published, controller };
@@ -149,5 +151,64 @@ describe('an outcome that is not a refusal', () => {
     await first;
     expect(published.map((routes) => routes.get('good'))).toEqual(['forward', 'policy']);
     expect(applied).toHaveLength(1);
+  });
+});
+
+describe('what the ext_proc service cannot be asked about', () => {
+  const resolverPolicy = (name: string, deny: string): object => ({
+    apiVersion: 'gatewright.dev/v1alpha1', kind: 'ResolverPolicy', metadata: { name }, spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name }], names: { deny: [deny] } },
+  });
+  const objects = [enabled, backend('any'), dynamicRoute('first', 'any'), resolverPolicy('first', 'secret.test'), dynamicRoute('second', 'any'), resolverPolicy('second', 'other.test'), good, deny];
+  /** A service that does not take the policies in which one of these words is. */
+  const without = (...words: string[]) => {
+    const applied: Applied[] = [], published: Ir[] = [];
+    const controller = new Controller({
+      settings: {}, validate: async () => undefined, portsTaken: async () => new Map(), onApplied: (state) => applied.push(state),
+      prepare: async (ir) => new Map(policies(ir).filter(({ document }) => words.some((word) => document.reveal().includes(word))).map((policy) => [policyKey(policy), 'nobody is there'])),
+      publish: async (ir) => { published.push(ir); return undefined; },
+    });
+    const apply = (...more: readonly object[]): Promise<void> => controller.apply({ resources: load([{ path: 'a.yaml', text: `${base}\n---\n${documents(...objects, ...more)}` }]).resources, problems: [] });
+    const routes = (): object => Object.fromEntries(routesOf(published.at(-1) ?? { gateways: [] }));
+    return { apply, applied, controller, published, routes, words };
+  };
+
+  test('is closed, and all else is in force; so are the changes that come', async () => {
+    const service = without('secret.test', 'other.test');
+    await service.apply();
+    expect(service.routes()).toEqual({ first: 'respond', second: 'respond', good: 'policy' });
+    const [closed] = service.published[0]?.gateways[0]?.routeTables[0]?.virtualHosts.flatMap(({ routes }) => routes.filter(({ name }) => name.includes('/first/'))) ?? [];
+    expect(closed).toMatchObject({ action: { kind: 'respond', status: 500, reason: 'gatewright_extproc_unavailable' }, match: { path: { value: '/first' } } });
+    expect(closed).not.toHaveProperty('resolver');
+    await service.apply(httpRoute('more'));
+    expect(service.routes()).toMatchObject({ first: 'respond', more: 'forward' });
+  });
+
+  test('is that policy alone where only one cannot be told', async () => {
+    const service = without('secret.test');
+    await service.apply();
+    expect(service.routes()).toMatchObject({ first: 'respond', second: 'forward' });
+  });
+
+  test('is said on its route and its policy, and nowhere else', async () => {
+    const service = without('secret.test');
+    await service.apply();
+    const message = 'answers 500 where it needs the ext_proc service, which is not available: nobody is there';
+    expect(service.applied[0]?.problems.map(({ object, severity, file, line, message: text }) => [object?.kind, object?.name, severity, file, line > 0, text]))
+      .toEqual(['HTTPRoute', 'ResolverPolicy'].map((kind) => [kind, 'first', 'error', 'a.yaml', true, message]));
+    const said = service.applied[0]?.statuses.filter(({ status }) => JSON.stringify(status).includes('ExtprocUnavailable')) ?? [];
+    expect(said.map(({ kind, metadata: { name } }) => `${kind} ${name}`)).toEqual(['HTTPRoute first', 'ResolverPolicy first']);
+    for (const { status } of said) {
+      expect([...status.parents ?? [], ...status.ancestors ?? []].map(({ conditions }) => conditions)).toEqual([expect.arrayContaining([{ type: 'Programmed', status: 'False', reason: 'ExtprocUnavailable', message }])]);
+    }
+  });
+
+  test('is open as soon as it can, without a change', async () => {
+    const service = without('secret.test', 'other.test');
+    await service.apply();
+    service.words.length = 0;
+    await service.controller.again();
+    expect(service.routes()).toEqual({ first: 'forward', second: 'forward', good: 'policy' });
+    expect(service.applied.at(-1)?.problems).toEqual([]);
+    expect(JSON.stringify(service.applied.at(-1)?.statuses)).not.toContain('ExtprocUnavailable');
   });
 });
