@@ -1,15 +1,22 @@
-// One process of the ext_proc service: the resolver. `up` starts it, with the pool of extproc/worker-pool.ts.
+// One process of the ext_proc service: login and resolver. `up` starts it, with the pool of extproc/worker-pool.ts.
 import { pino } from 'pino';
 import { Counter, Registry } from 'prom-client';
 import { ownAddresses } from '../extproc/resolver/own-addresses.ts';
 import { resolverProcessor } from '../extproc/resolver/processor.ts';
 import { Resolver } from '../extproc/resolver/resolver.ts';
+import type { KeyRingData } from '../extproc/oidc/keyring.ts';
 import { serveAsWorker } from '../extproc/worker.ts';
 import { realWorld } from '../extproc/world.ts';
+import { login } from './extproc-oidc.ts';
 import { tracer } from './traces.ts';
 
 /** What workers are told beside policies. */
-export interface News { readonly ownPorts: readonly number[] }
+export interface News {
+  /** Where we listen ourselves: nothing that a client asks for is dialled there. */
+  readonly ownPorts: readonly number[];
+  /** Before the first policy of a login. */
+  readonly keys?: KeyRingData;
+}
 
 const registry = new Registry();
 const refusals = new Counter({
@@ -18,10 +25,15 @@ const refusals = new Counter({
 let ownPorts: ReadonlySet<number> = new Set();
 const traces = await tracer(process.env);
 const resolver = new Resolver({ world: realWorld, own: ownAddresses(realWorld.monotonic), ownPorts: () => ownPorts });
+const log = pino({ level: process.env['GATEWRIGHT_LOG'] ?? 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+const oidc = login({ world: realWorld, log, registry, env: process.env, ask: (question) => worker.ask(question) });
 
-serveAsWorker({
+const worker = serveAsWorker({
   // Of several classes the first: how many combinations there are is for name servers to choose.
-  processors: [resolverProcessor(resolver, ({ reason, detail }) => { refusals.inc({ reason, detail: detail.split(',', 1)[0] ?? '' }); })],
-  world: realWorld, registry, ...(traces === undefined ? {} : { tracer: traces }),
-  log: pino({ level: process.env['GATEWRIGHT_LOG'] ?? 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2)),
-}, (news) => { ownPorts = new Set((news as News).ownPorts); });
+  processors: [oidc.processor, resolverProcessor(resolver, ({ reason, detail }) => { refusals.inc({ reason, detail: detail.split(',', 1)[0] ?? '' }); })],
+  world: realWorld, registry, log, ...(traces === undefined ? {} : { tracer: traces }),
+}, async (news) => {
+  const { ownPorts: ports, keys } = news as News;
+  ownPorts = new Set(ports);
+  if (keys !== undefined) await oidc.learn(keys);
+});

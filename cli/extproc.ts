@@ -45,7 +45,7 @@ export class Extproc {
   #inForce: ReadonlyMap<string, ExtprocPolicy> = new Map();
   /** What the workers have been told. */
   #known = new Map<string, ExtprocPolicy>();
-  #ownPorts: readonly number[] = [];
+  #news: News = { ownPorts: [] };
   #draining: Promise<void> = Promise.resolve();
 
   constructor(options: ExtprocOptions) {
@@ -72,11 +72,11 @@ export class Extproc {
     return this.#unserved;
   }
 
-  /** Where we listen ourselves: nothing that a client asks for is dialled there. */
-  async own(ports: readonly number[]): Promise<void> {
-    this.#ownPorts = ports;
+  /** What workers are to know beside policies, from now on. */
+  async inform(more: Partial<News>): Promise<void> {
+    this.#news = { ...this.#news, ...more };
     const pool = await this.#there();
-    await pool?.inform({ ownPorts: ports } satisfies News);
+    await pool?.inform(this.#news);
   }
 
   /** Envoy has taken this state: only now the policies of the one before may go, and the service when nothing needs it. */
@@ -169,10 +169,7 @@ export class Extproc {
     await this.#draining;   // its sockets have the same names
     const { script, workers, log, onAsk } = this.#options;
     const pool = await WorkerPool.start({ script, workers, address: { kind: 'unix', path: this.#address }, log, world: realWorld, ...(onAsk && { onAsk }) });
-    for (let told: readonly number[] | undefined; told !== this.#ownPorts;) {
-      const ownPorts = told = this.#ownPorts;
-      await pool.inform({ ownPorts } satisfies News);
-    }
+    for (let told: News | undefined; told !== this.#news;) await pool.inform(told = this.#news);
     this.#out = undefined;
     return pool;
   }

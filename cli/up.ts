@@ -1,10 +1,13 @@
 // `gatewright up`: files in, one Envoy per Gateway out. The composition root: everything real is made here and handed on.
 import { pino } from 'pino';
+import { createHmac, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Applied, Controller } from '../controller-glue/controller.ts';
 import type { Ir } from '../controller-glue/ir.ts';
+import { OnceKeeper } from '../extproc/oidc/once-keeper.ts';
+import { realWorld } from '../extproc/world.ts';
 import { type Sourced, FileSource } from '../controller-glue/sources/files.ts';
 import { EchoBackends } from './echo.ts';
 import { Extproc } from './extproc.ts';
@@ -13,6 +16,7 @@ import { existing } from './inputs.ts';
 import { releaseMemoryWhenIdle } from './idle-memory.ts';
 import { InputError } from './input-error.ts';
 import { Envoys } from './envoys.ts';
+import { LoginKeys } from './login-keys.ts';
 import { Observer } from './observer.ts';
 import { refusePortsInUse } from './ports.ts';
 import { problemLines } from './problems.ts';
@@ -55,12 +59,16 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     const envoy = await findEnvoy({ explicit: options.envoy, env, progress: (line) => log.info(line) });
     const folder = mkdtempSync(join(tmpdir(), 'gatewright-'));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+    const loginKeys = new LoginKeys({ env, world: realWorld, log }, (keys) => Promise.all([extproc.inform({ keys }), envoys.renewSessionKeys()]));
+    cleanups.push(() => loginKeys.close());
+    const once = new OnceKeeper(realWorld);
     const extproc = new Extproc({
       folder: join(folder, 'extproc'), script: new URL('extproc-worker.ts', import.meta.url), workers: Math.max(1, options.concurrency), log,
+      onAsk: (question, { signal }) => once.answer(question, signal),
       mended: () => { controller.again().catch((error: unknown) => log.error(error, 'applying a change failed')); },
     });
     cleanups.push(() => extproc.stop());
-    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: wasmModules(), caFile: systemCaFile(env), extprocSocketPaths: extproc.socketPaths, log, restarted: () => inTurn(async () => {
+    const envoys = new Envoys({ envoy, folder, concurrency: options.concurrency, address: options.address, wasm: wasmModules(), caFile: systemCaFile(env), extprocSocketPaths: extproc.socketPaths, sessionKeys: () => loginKeys.publicKeys, log, restarted: () => inTurn(async () => {
       if (inForce !== undefined) await tellOwnPorts(inForce.ir);
       writeReady();
     }) });
@@ -90,12 +98,14 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv, onReady?: (
     };
     let showing = Promise.resolve();
     const inTurn = (show: () => void | Promise<void>): void => { showing = showing.then(show).catch((error: unknown) => log.error(error, 'writing the state failed')); };
-    const tellOwnPorts = (ir: Ir): Promise<void> => extproc.own([...envoys.ownPorts(ir), Number(new URL(observer.url).port)]);
+    const tellOwnPorts = (ir: Ir): Promise<void> => extproc.inform({ ownPorts: [...envoys.ownPorts(ir), Number(new URL(observer.url).port)] });
+    const tagKey = randomBytes(32);
     const controller = new Controller({
-      settings: { portOffset: options.portOffset, address: options.address },
+      settings: { portOffset: options.portOffset, address: options.address, tag: (secret) => createHmac('sha256', tagKey).update(secret.reveal()).digest('base64url') },
       prepare: async (ir) => {
         await tellOwnPorts(ir);
-        return extproc.prepare(ir);
+        const closed = await loginKeys.prepare(ir);
+        return new Map([...await extproc.prepare(ir), ...closed]);
       },
       publish: async (ir) => {
         const unpublished = await envoys.publish(ir);

@@ -39,7 +39,7 @@ export interface AsWorker {
 }
 
 /** `onNews` is told what the pool was last told by `inform`, before the first request and whenever there is something new. */
-export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) => void = () => undefined): AsWorker {
+export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) => void | Promise<void> = () => undefined): AsWorker {
   const server = new ExtProcServer(options);
   const policiesOf = (name: string): AnyProcessor['policies'] => options.processors.find((processor) => processor.name === name)?.policies;
   const asked = new Map<number, { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }>();
@@ -51,7 +51,7 @@ export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) =>
       case 'add': policiesOf(message.processor)?.add(message.id, new Secret(message.document)); return undefined;
       case 'retain': policiesOf(message.processor)?.retain(new Set(message.ids)); return undefined;
       case 'renew': server.renew(message.certificates); return undefined;
-      case 'news': onNews(message.news); return undefined;
+      case 'news': await onNews(message.news); return undefined;
       case 'metrics': return options.registry.getMetricsAsJSON();
       case 'answer': {
         const waiting = asked.get(message.number);

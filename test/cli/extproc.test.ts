@@ -44,7 +44,7 @@ describe.each([
   test('is said to, and whatever does not need it is not held up', async () => {
     expect(await extproc.prepare(needy)).toEqual(new Map([[id, why]]));
     expect(await extproc.prepare(plain)).toEqual(new Map());
-    await extproc.own([1]);
+    await extproc.inform({ ownPorts: [1] });
     expect(await extproc.metrics()).not.toContain('gatewright_extproc_messages_total{');
   });
 
