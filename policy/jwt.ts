@@ -15,10 +15,11 @@ export const TokenSources = z.strictObject({
   cookies: z.array(name).default([]).describe('cookies'),
 });
 
-/** Where a provider's keys come from: exactly one of the three. */
+/** Where a provider's keys come from: exactly one of the four. */
 export const Keys = z.union([
   z.strictObject({ jwks: z.looseObject({ keys: z.array(z.unknown()) }).describe('a JWK Set (RFC 7517 section 5) in place') }),
   z.strictObject({ keySet: name.describe('id of a key set that travels once beside the policies') }),
+  z.strictObject({ session: z.literal(true).describe('the claims of the login session (filters/session, extproc/oidc) in place of a token: no signature, and neither issuer, audiences nor times are checked, the login was') }),
   z.strictObject({
     remote: z.strictObject({
       cluster: name.describe('the Envoy cluster that reaches the host, over verified TLS'),
@@ -37,12 +38,12 @@ export const Provider = z.strictObject({
   issuer: z.string().min(1).max(253).optional().describe('iss must equal it; absent: any issuer'),
   audiences: z.array(z.string().min(1)).max(8).default([]).describe('aud must hold one of them; empty: not checked'),
   keys: Keys,
-  from: TokenSources,
+  from: TokenSources.describe('none of them with the keys of a session'),
   claimToHeaders: z.array(z.strictObject({
     header: name.describe('header name, lower case'),
     claim: z.array(z.string()).min(1).describe('keys from the payload down to the claim'),
   })).default([]),
-});
+}).refine(({ keys, from }) => !('session' in keys) || from.headers.length + from.params.length + from.cookies.length === 0, { path: ['from'], message: 'a session is nowhere in the request' });
 
 /** What the token must say. All that is given must hold. */
 export const JwtPrincipal = z.strictObject({

@@ -70,6 +70,8 @@ export class PolicyReader extends RulesReader<Policy> {
     }
     provider.params = this.strings(from, "params", path + ".from");
     provider.cookies = this.strings(from, "cookies", path + ".from");
+    const places = provider.headers.length + provider.params.length + provider.cookies.length;
+    if (provider.session && places > 0) this.fail(path + ".from", "a session is nowhere in the request");
     const claims = this.list(node, "claimToHeaders", path);
     for (let item = this.json.first(claims), i = 0; item != ABSENT; item = this.json.next(item, claims), i++) {
       const place = `${path}.claimToHeaders[${i}]`;
@@ -81,14 +83,13 @@ export class PolicyReader extends RulesReader<Policy> {
   }
 
   private keys(node: i32, path: string, provider: Provider): void {
-    this.allow(node, path, ["jwks", "keySet", "remote"]);
-    const jwks = this.get(node, "jwks"), id = this.get(node, "keySet"), remote = this.get(node, "remote");
-    let given: i32 = 0;                     // said to be i32: inside a condition AssemblyScript would add booleans
-    if (jwks != ABSENT) given++;
-    if (id != ABSENT) given++;
-    if (remote != ABSENT) given++;
-    if (given != 1) {
-      this.fail(path, "exactly one of jwks, keySet, remote is needed");
+    this.allow(node, path, ["jwks", "keySet", "remote", "session"]);
+    const jwks = this.get(node, "jwks"), id = this.get(node, "keySet"), remote = this.get(node, "remote"), session = this.get(node, "session");
+    if (this.given(node, ["jwks", "keySet", "remote", "session"]) != 1) {
+      this.fail(path, "exactly one of jwks, keySet, remote, session is needed");
+    } else if (session != ABSENT) {
+      if (!this.bool(node, "session", path)) this.fail(path + ".session", "must be true");
+      provider.session = true;
     } else if (jwks != ABSENT) {
       provider.keys = KeySet.read(this.json, jwks);
       this.usable(provider.keys, path + ".jwks");

@@ -2,7 +2,7 @@
 import { MapType } from "../../proxy-wasm-as/assembly/abi";
 import { concat, indexOf, same, slice, text, utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { fromCookies } from "../../proxy-wasm-as/assembly/cookies";
-import { header } from "../../proxy-wasm-as/assembly/host";
+import { header, property, propertyPath } from "../../proxy-wasm-as/assembly/host";
 import { byteAt, setByte } from "../../proxy-wasm-as/assembly/memory";
 import { Request } from "../../proxy-wasm-as/assembly/request";
 import { Provider } from "./policy";
@@ -10,6 +10,8 @@ import { fromHeader, fromQuery } from "./sources";
 
 const AUTHORIZATION = utf8("authorization"), COOKIE = utf8("cookie"), SCHEME = utf8(":scheme");
 const FORWARDED_PROTO = utf8("x-forwarded-proto"), ORIGINAL_PATH = utf8("x-envoy-original-path");
+/** Of filters/session, where it let the request pass; of the login service, where that was asked. No client can write either. */
+const PASSED = propertyPath(["filter_state", "wasm.gatewright.oidc.claims"]), ASKED = propertyPath(["metadata", "filter_metadata", "gatewright.oidc", "claims"]);
 const HEX = "0123456789ABCDEF";
 
 /** Characters of the path that a realm shows; Envoy cuts it there too. */
@@ -40,6 +42,12 @@ export class Facts extends Request {
       }
     }
     return found;
+  }
+
+  /** The claims of the request's session, as JSON; null or empty: it has none. */
+  get sessionClaims(): ArrayBuffer | null {
+    const passed = property(PASSED);
+    return passed != null && passed.byteLength > 0 ? passed : property(ASKED);
   }
 
   /** The realm of a challenge (RFC 6750 section 3): the URL without its query, which may hold a token. */

@@ -26,8 +26,9 @@ export class Provider {
   name: ArrayBuffer = new ArrayBuffer(0);
   issuer: ArrayBuffer | null = null;        // null: any
   audiences: ArrayBuffer[] = [];            // empty: any
-  keys: KeySet | null = null;               // exactly one of the two
+  keys: KeySet | null = null;               // exactly one of the three
   remote: RemoteKeys | null = null;
+  session: bool = false;
   headers: HeaderSource[] = [];
   params: ArrayBuffer[] = [];
   cookies: ArrayBuffer[] = [];

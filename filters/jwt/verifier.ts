@@ -1,7 +1,7 @@
 // Do a request's tokens satisfy a policy's providers? Any provider will do; every token that it finds must be good.
 import { KeySet } from "../../proxy-wasm-as/assembly/jws/key-set";
 import { Outcome, moreTelling } from "../../proxy-wasm-as/assembly/jws/outcome";
-import { Token } from "../../proxy-wasm-as/assembly/jws/token";
+import { MAX_TOKEN_BYTES, Token } from "../../proxy-wasm-as/assembly/jws/token";
 import { VerifiedTokens } from "../../proxy-wasm-as/assembly/jws/verified-tokens";
 import { checkClaims } from "./decide";
 import { Facts } from "./facts";
@@ -33,9 +33,9 @@ export class Verifier {
     for (let i = 0; i < policy.providers.length; i++) {
       const provider = policy.providers[i];
       const tokens = facts.tokens(provider);
-      if (tokens.length > 0) anyToken = true;
       // As Envoy: the last place is looked at first, the first bad token decides, the first place's token counts.
-      let outcome = Outcome.Missing;
+      let outcome = provider.session ? this.session(facts) : Outcome.Missing;
+      if (tokens.length > 0 || outcome == Outcome.Accepted) anyToken = true;
       for (let j = tokens.length - 1; j >= 0; j--) {
         outcome = this.check(provider, tokens[j], waited, now);
         if (outcome != Outcome.Accepted) break;
@@ -50,6 +50,14 @@ export class Verifier {
     }
     const open = policy.providers.length == 0 || (policy.missingAllowed && !anyToken);
     this.outcome = open ? Outcome.Accepted : refusal;
+  }
+
+  /** The claims of a session are a verified payload: the login was checked, and how long it holds is the session's matter. What cannot be read is none. */
+  private session(facts: Facts): Outcome {
+    const claims = facts.sessionClaims;
+    if (claims == null || claims.byteLength > MAX_TOKEN_BYTES || !this.scratch.claim(claims)) return Outcome.Missing;
+    this.token = this.scratch;
+    return Outcome.Accepted;
   }
 
   private check(provider: Provider, bytes: ArrayBuffer, waited: RemoteKeys[], now: i64): Outcome {

@@ -32,11 +32,19 @@ const written: Readonly<Record<string, { readonly imports: readonly string[]; re
   },
   resolver: {
     imports: [
-      'env.proxy_call_foreign_function', 'env.proxy_define_metric', 'env.proxy_get_buffer_bytes', 'env.proxy_get_current_time_nanoseconds', 'env.proxy_get_header_map_value',
-      'env.proxy_get_property', 'env.proxy_increment_metric', 'env.proxy_log', 'env.proxy_set_property', 'wasi_snapshot_preview1.clock_time_get', 'wasi_snapshot_preview1.fd_write',
+      'env.proxy_call_foreign_function', 'env.proxy_define_metric', 'env.proxy_get_buffer_bytes', 'env.proxy_get_current_time_nanoseconds', 'env.proxy_get_header_map_pairs', 'env.proxy_get_header_map_value',
+      'env.proxy_get_property', 'env.proxy_increment_metric', 'env.proxy_log', 'env.proxy_send_local_response', 'env.proxy_set_property', 'wasi_snapshot_preview1.clock_time_get', 'wasi_snapshot_preview1.fd_write',
       'wasi_snapshot_preview1.proc_exit', 'wasi_snapshot_preview1.random_get',
     ],
     callbacks: ['proxy_on_configure', 'proxy_on_context_create', 'proxy_on_delete', 'proxy_on_memory_allocate', 'proxy_on_request_headers', 'proxy_on_response_headers', 'proxy_on_vm_start'],
+  },
+  session: {
+    imports: [
+      'env.proxy_call_foreign_function', 'env.proxy_define_metric', 'env.proxy_get_buffer_bytes', 'env.proxy_get_current_time_nanoseconds', 'env.proxy_get_header_map_pairs',
+      'env.proxy_get_property', 'env.proxy_increment_metric', 'env.proxy_log', 'env.proxy_remove_header_map_value', 'env.proxy_replace_header_map_value', 'env.proxy_set_property',
+      'wasi_snapshot_preview1.fd_write', 'wasi_snapshot_preview1.proc_exit',
+    ],
+    callbacks: ['proxy_on_configure', 'proxy_on_context_create', 'proxy_on_delete', 'proxy_on_memory_allocate', 'proxy_on_request_headers', 'proxy_on_vm_start'],
   },
   jwt: {
     imports: [

@@ -57,6 +57,14 @@ export class Token {
     return this.signatureSize < 0 ? Outcome.SignatureBadBase64 : Outcome.Accepted;
   }
 
+  /** Takes a JSON object for a verified payload, whatever is in it. False: it is none. */
+  claim(bytes: ArrayBuffer): bool {
+    this.bytes = bytes;
+    this.iss = this.aud = ABSENT;
+    this.nbf = this.exp = 0;
+    return this.payload.parse(bytes, 0, bytes.byteLength) && this.payload.type(this.payload.root) == JsonType.Object;
+  }
+
   /** Lets go of what only verifying needs, when that is done and the token is to be kept. */
   forgetProof(): void {
     this.header = NOTHING;
