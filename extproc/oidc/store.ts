@@ -51,9 +51,11 @@ export function cookieSessions(ring: () => KeyRing, policy: OidcPolicy, world: P
   return {
     async read(cookies) {
       // The first says how many there are: `3~…`.
-      const [, count, first] = /^(\d{1,2})~(.*)$/.exec(cookies.get(name) ?? '') ?? [];
+      const [, count, first] = /^([1-9]\d?)~(.*)$/.exec(cookies.get(name) ?? '') ?? [];
       if (count === undefined || first === undefined || Number(count) > MAX_CHUNKS) return undefined;
-      const text = [first, ...Array.from({ length: Number(count) - 1 }, (_, i) => cookies.get(chunkName(name, i + 1)) ?? '')].join('');
+      const chunks = [first, ...Array.from({ length: Number(count) - 1 }, (_, i) => cookies.get(chunkName(name, i + 1)))];
+      if (chunks.includes(undefined)) return undefined;
+      const text = chunks.join('');
       const session = unpacked(await open(ring(), 'session', policy.scope, text, world.now()));
       return session !== undefined && alive(session, policy, world.now()) ? session : undefined;
     },
