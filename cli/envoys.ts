@@ -1,6 +1,7 @@
 // The data plane of `up`: an ADS server on a private Unix socket, and one Envoy for every Gateway that has a listener.
 import type { Logger } from 'pino';
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -161,7 +162,9 @@ export class Envoys {
     const folder = join(this.#options.folder, String(this.#started++));
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const { envoy, concurrency, extprocSocketPaths, log, restarted } = this.#options;
-    const runner = new EnvoyRunner({ envoy, folder, concurrency, restarted, bootstrap: bootstrap({ nodeId: id, xdsSocketPath: this.#socket, extprocSocketPaths }), log: (line) => log.warn({ envoy: id }, line) });
+    // For as long as the Gateway is there: an Envoy that dies has a successor of this name, and no request that is going round outlives the last of them.
+    const pseudonym = `gatewright-${randomBytes(8).toString('hex')}`;
+    const runner = new EnvoyRunner({ envoy, folder, concurrency, restarted, bootstrap: bootstrap({ nodeId: id, pseudonym, xdsSocketPath: this.#socket, extprocSocketPaths }), log: (line) => log.warn({ envoy: id }, line) });
     this.#runners.set(id, runner);
     await runner.start();
   }

@@ -22,6 +22,8 @@ const STATS_TAGS = [
 
 export interface BootstrapOptions {
   readonly nodeId: string;
+  /** A token (RFC 9110) by which this gateway, and no other, knows requests that it has sent itself. */
+  readonly pseudonym: string;
   /** The Unix socket that our ADS server listens on, in a folder of mode 0700 (DESIGN 11). */
   readonly xdsSocketPath: string;
   /** Those of the ext_proc service beside it, one for each of its processes. They need not be there yet. */
@@ -31,9 +33,9 @@ export interface BootstrapOptions {
 }
 
 /** For `envoy --config-path` as a .json file. Where the admin port ended up is written by `--admin-address-path`. */
-export function bootstrap({ nodeId, xdsSocketPath, extprocSocketPaths = [], maxConnections = 50_000 }: BootstrapOptions): BootstrapJson {
+export function bootstrap({ nodeId, pseudonym, xdsSocketPath, extprocSocketPaths = [], maxConnections = 50_000 }: BootstrapOptions): BootstrapJson {
   return {
-    node: { id: nodeId, cluster: 'gatewright' },
+    node: { id: nodeId, cluster: 'gatewright', metadata: { gatewright: { pseudonym } } },
     admin: {
       address: { socketAddress: { address: '127.0.0.1', portValue: 0 } },
       // Envoy compares the query too, so an exact path would refuse /stats?usedonly.

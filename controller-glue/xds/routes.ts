@@ -71,7 +71,7 @@ export function routeJson(route: IrRoute): RouteJson {
     ...actionJson(action),
     ...metadata(route),
     ...(Object.keys(filters).length === 0 ? {} : { typedPerFilterConfig: filters }),
-    ...claimHeaders(route),
+    ...signed(claimHeaders(route), route),
   };
 }
 
@@ -150,6 +150,16 @@ function claimHeaders({ jwt, oidc }: IrRoute): Pick<RouteJson, 'requestHeadersTo
       header: { key: header, value: `%FILTER_STATE(wasm.gatewright.header.${header}:PLAIN)%` }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' as const, keepEmptyValue: false,
     })) }),
   };
+}
+
+/**
+ * One more line of CDN-Loop, by which this gateway knows the request should it come back. The filter says what stands there, and looks for it; added by the filter it
+ * would have Envoy choose the route anew. Behind the headers of claims, which take the place of what is there.
+ */
+function signed(headers: Pick<RouteJson, 'requestHeadersToAdd' | 'requestHeadersToRemove'>, { resolver }: IrRoute): typeof headers {
+  if (resolver === undefined) return headers;
+  const line = { header: { key: 'cdn-loop', value: `%FILTER_STATE(wasm.${RESOLVER}.loop:PLAIN)%` }, appendAction: 'APPEND_IF_EXISTS_OR_ADD' as const, keepEmptyValue: false };
+  return { ...headers, requestHeadersToAdd: [...headers.requestHeadersToAdd ?? [], line] };
 }
 
 /** Turns on a processor, and says by which policy it is to judge. Metadata of the gRPC call: no client can write it. */

@@ -33,7 +33,7 @@ export function staticConfiguration(gateway: IrGateway, { wasm, caFile, address,
   const cluster = ({ edsClusterConfig, ...rest }: JsonObject): JsonObject =>
     edsClusterConfig === undefined ? rest : { ...rest, type: 'STATIC', loadAssignment: endpoints.get(String((edsClusterConfig as JsonObject)['serviceName'] ?? rest['name'])) ?? {} };
 
-  const { dynamicResources: _, ...base } = bootstrap({ nodeId: 'validate', xdsSocketPath: '/nowhere' }) as JsonObject;
+  const { dynamicResources: _, ...base } = bootstrap({ nodeId: 'validate', pseudonym: 'validate', xdsSocketPath: '/nowhere' }) as JsonObject;
   return {
     ...base,
     staticResources: {

@@ -43,6 +43,6 @@ export function staticBootstrap(snapshot: Snapshot, accessLog?: string): JsonObj
   };
   const inPlaceCluster = ({ edsClusterConfig, ...cluster }: JsonObject): JsonObject =>
     edsClusterConfig === undefined ? cluster : { ...cluster, type: 'STATIC', loadAssignment: endpoints.get(String((edsClusterConfig as JsonObject)['serviceName'] ?? cluster['name'])) ?? null };
-  const { dynamicResources: _ads, staticResources: _static, ...base } = bootstrap({ nodeId: 'test', xdsSocketPath: '/nowhere' });
+  const { dynamicResources: _ads, staticResources: _static, ...base } = bootstrap({ nodeId: 'test', pseudonym: 'test', xdsSocketPath: '/nowhere' });
   return { ...(base as JsonObject), staticResources: { listeners: [...listeners.values()].map(inPlace), clusters: [...clusters.values()].map((cluster) => inPlaceCluster(inPlace(cluster) as JsonObject)) } };
 }

@@ -15,6 +15,7 @@ function route(prefix: string, policy: string, { remembers, asks }: RouteFilters
   const known = { filter_state: { key: 'wasm.gatewright.resolver', string_match: { exact: policy } } };
   return {
     match: { prefix: `/${prefix}` }, route: { cluster },
+    request_headers_to_add: [{ header: { key: 'cdn-loop', value: '%FILTER_STATE(wasm.gatewright.resolver.loop:PLAIN)%' }, append_action: 'APPEND_IF_EXISTS_OR_ADD' }],
     metadata: { filter_metadata: { gatewright: { resolver: policy } } },
     typed_per_filter_config: {
       ...(remembers ? { known: any('envoy.config.route.v3.FilterConfig', { config: {} }) } : {}),
@@ -37,7 +38,7 @@ export function resolverSkipBootstrap(wasm: string, socket: string, policies: re
       typed_config: any('envoy.extensions.filters.http.wasm.v3.Wasm', { config: {
         name: 'gatewright.resolved', root_id: 'gatewright.resolved', failure_policy: 'FAIL_RELOAD',
         vm_config: { vm_id: 'gatewright', runtime: 'envoy.wasm.runtime.v8', code: { local: { filename: wasm } } },
-        configuration: any('google.protobuf.StringValue', { value: '{"source":"route"}' }),
+        configuration: any('google.protobuf.StringValue', { value: '{"source":"route","pseudonym":"edge-1"}' }),
       } }),
     },
     {

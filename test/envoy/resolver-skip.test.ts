@@ -26,10 +26,13 @@ const answers: Record<string, { readonly addresses: readonly string[]; readonly 
 /** What the service was asked: the host, and what Envoy could not connect to. */
 const asked: { readonly host: string | undefined; readonly failed: unknown }[] = [];
 const reached: (string | undefined)[] = [];
+/** Their CDN-Loop; Envoy makes one line of several. */
+const loops: unknown[] = [];
 
 async function host(address: string, at = 0): Promise<Server> {
   const server = createServer((request: IncomingMessage, response) => {
     reached.push(request.socket.localAddress);
+    loops.push(request.headers['cdn-loop']);
     response.end(String(request.headers.host));
   }).listen(at, address);
   await once(server, 'listening');
@@ -71,7 +74,7 @@ afterAll(async () => {
   await names?.[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
-beforeEach(() => { asked.length = 0; reached.length = 0; });
+beforeEach(() => { asked.length = 0; reached.length = 0; loops.length = 0; });
 
 test('the second request to a host asks nobody', async () => {
   answers['known.test'] = { addresses: ['127.0.0.1'], ttl: 300 };
@@ -119,6 +122,17 @@ test('the guard wants a verdict: from the service, or from memory', async () => 
   expect((await get('open', `guarded.test:${port}`)).status).toBe(200);
   expect((await get('no-service/open', `guarded.test:${port}`)).status).toBe(200);
   expect((await get('no-service/other', `guarded.test:${port}`)).status).toBe(403);
+});
+
+test('a request that the Envoy has sent itself is at its end, known or not, and a host is told by whom it is asked', async () => {
+  answers['loop.test'] = { addresses: ['127.0.0.1'], ttl: 300 };
+  for (let i = 0; i < 2; i++) {
+    expect(await get('open', `loop.test:${port}`, 'CDN-Loop: other\r\nCDN-Loop: EDGE-1;v=1\r\n')).toEqual({ status: 508, details: 'gatewright_resolver_loop' });
+    expect(await get('open', `loop.test:${port}`, 'CDN-Loop: other\r\nCDN-Loop: edge-11\r\n')).toMatchObject({ status: 200 });
+  }
+  expect(loops).toEqual(Array(2).fill('other,edge-11,edge-1'));
+  expect(await get('open', `loop.test:${port}`, 'CDN-Loop: "\r\n')).toEqual({ status: 400, details: 'gatewright_resolver_loop_unreadable' });
+  expect(asked).toHaveLength(1);
 });
 
 test('no header sets what the filters say to each other', async () => {

@@ -6,18 +6,20 @@ import { scaled } from '../scale.ts';
 const WASM = new URL('../../build/resolver.wasm', import.meta.url);
 const DIAL = 'envoy.network.transport_socket.original_dst_address';
 
-const load = (foreignFunctions: Readonly<Record<string, ForeignFunction>> = {}): Vm => Vm.load(WASM, { pluginConfiguration: '{"source":"route"}', foreignFunctions });
+const OURS = 'gatewright-00c0ffee00c0ffee';
+const CONFIGURATION = JSON.stringify({ source: 'route', pseudonym: OURS });
+const load = (foreignFunctions: Readonly<Record<string, ForeignFunction>> = {}): Vm => Vm.load(WASM, { pluginConfiguration: CONFIGURATION, foreignFunctions });
 
 interface Said { readonly address?: string; readonly valid_for_ms?: string; readonly verdict?: string }
-interface Options { readonly policy?: string; readonly said?: Said; readonly flags?: number; readonly reason?: string; readonly response?: OriginReply }
+interface Options { readonly loop?: readonly string[]; readonly policy?: string; readonly said?: Said; readonly flags?: number; readonly reason?: string; readonly response?: OriginReply }
 
 /** A request whose route has this policy, to which the service says this if it is asked. */
-function ask(vm: Vm, host: string, { policy = 'p1', said = { address: '192.0.2.1:443', valid_for_ms: '1000', verdict: policy }, flags = 0, reason = flags === 0x20 ? 'delayed connect error: Connection refused' : '', response = {} }: Options = {}): Exchange {
+function ask(vm: Vm, host: string, { loop = [], policy = 'p1', said = { address: '192.0.2.1:443', valid_for_ms: '1000', verdict: policy }, flags = 0, reason = flags === 0x20 ? 'delayed connect error: Connection refused' : '', response = {} }: Options = {}): Exchange {
   const properties: Properties = {
     xds: { route_metadata: { filter_metadata: { gatewright: { resolver: policy } } } },
     metadata: { filter_metadata: { 'gatewright.resolver': { ...said } } }, response: { flags }, upstream: { transport_failure_reason: reason },
   };
-  return vm.request({ ':authority': host }, { properties, response });
+  return vm.request({ ':authority': host, 'cdn-loop': loop }, { properties, response });
 }
 
 const written = ({ filterState }: Exchange): Record<string, string | undefined> => ({
@@ -198,8 +200,65 @@ describe('under hostile clients', () => {
   });
 });
 
+describe('a request that this gateway has sent itself', () => {
+  const ends = ({ response, filterState }: Exchange): object => ({ status: response?.status, details: response?.details, dials: filterState.get(DIAL), adds: filterState.get('wasm.gatewright.resolver.loop') });
+  const passes = { status: 200, details: 'via_upstream', dials: undefined, adds: OURS };
+  const closed = { status: 508, details: 'gatewright_resolver_loop', dials: undefined, adds: undefined };
+  const unreadable = { status: 400, details: 'gatewright_resolver_loop_unreadable', dials: undefined, adds: undefined };
+
+  test.each<[string, readonly string[]]>([
+    ['alone', [OURS]], ['among others', [`cloudflare, ${OURS}`]], ['first', [`${OURS},cdn.test`]], ['with parameters', [`${OURS};v=1`]], ['with parameters, apart', [`cdn.test;a="b, c" , ${OURS} ; v="1"`]],
+    ['in the second line', ['cdn.test', OURS]], ['in the last of a hundred', [...Array.from({ length: 99 }, (_, i) => `cdn-${i}.test`), OURS]], ['in capitals', [OURS.toUpperCase()]], ['twice', [`${OURS}, ${OURS}`]],
+    ['behind an open quotation, where lines were put together', [`"open, ${OURS}`]], ['behind an open quotation of another line', ['cdn.test;a="', OURS]], ['where it only begins', [`${OURS.slice(0, -1)},${OURS.slice(0, 9)}${OURS}, ${OURS}`]],
+    ['behind 50,000 bytes', [`${'gatewright-00c0ffee00c0ffe '.repeat(2_000)}${OURS}`]], ['in a tab', [`\t${OURS}\t`]],
+  ])('is known by its name: %s', (_, loop) => {
+    const vm = load();
+    expect(ends(ask(vm, 'a.test', { loop }))).toEqual(closed);
+    expect(vm.metrics.get('gatewright_resolver_loops')).toBe(1);
+    expect(vm.dead).toBe(false);
+  });
+
+  test.each<[string, readonly string[]]>([
+    ['none', []], ['an empty one', ['']], ['others', ['cloudflare; loops=1; subreqs=1', 'akamai;v=1.0;c=1']], ['another gateway of ours', ['gatewright-00c0ffee00c0ffef']],
+    ['a longer name', [`${OURS}0, x${OURS}, ${OURS}.test, a!${OURS}, ${OURS}~`]], ['a part of it', [OURS.slice(1), OURS.slice(0, -1)]], ['nothing', [' , ,']], ['a quotation that ends', ['a;b="\\"", c;d="\\\\"']],
+  ])('is no other: %s', (_, loop) => {
+    const vm = load();
+    expect(ends(ask(vm, 'a.test', { loop }))).toEqual(passes);
+    expect(vm.metrics.get('gatewright_resolver_loops') ?? 0).toBe(0);
+  });
+
+  test.each<[string, readonly string[]]>([['"', ['"']], ['a;b="c', ['a;b="c']], ['a;b="c\\"', ['a;b="c\\"']], ['a;b="c\\', ['a;b="c\\']], ['of the second line', ['a', '"']]])('whose CDN-Loop would swallow the name is refused: %s', (_, loop) => {
+    expect(ends(ask(load(), 'a.test', { loop }))).toEqual(unreadable);
+  });
+
+  test('is known where its host is, too, and the host stays remembered', () => {
+    const vm = load();
+    ask(vm, 'a.test');
+    expect(ends(ask(vm, 'a.test', { loop: ['cdn.test', OURS] }))).toEqual(closed);
+    expect(ends(ask(vm, 'a.test', { loop: ['cdn.test'] }))).toEqual({ ...passes, dials: '192.0.2.1:443' });
+  });
+
+  test('gets a 508 that is nothing to learn from', () => {
+    const vm = load();
+    expect(ends(ask(vm, 'a.test', { loop: [OURS] }))).toEqual(closed);
+    expect(written(ask(vm, 'a.test'))).toEqual(asks());
+  });
+
+  test('carries the name that the node has, where the configuration gives none; that of the configuration goes first', () => {
+    const properties = { xds: { node: { metadata: { gatewright: { pseudonym: 'Node-1' } } } } };
+    const [ofNode, given] = ['{"source":"route"}', CONFIGURATION].map((pluginConfiguration) => Vm.load(WASM, { pluginConfiguration, properties }));
+    expect(ends(ask(ofNode as Vm, 'a.test'))).toEqual({ ...passes, adds: 'Node-1' });
+    expect(ends(ask(ofNode as Vm, 'a.test', { loop: ['node-1'] }))).toEqual(closed);
+    expect(ends(ask(given as Vm, 'a.test', { loop: ['Node-1'] }))).toEqual(passes);
+  });
+});
+
 describe('the plugin configuration', () => {
-  test.each(['', '{', '[]', '{}', '{"source":"rules"}', '{"source":5}', '{"source":"route","rules":[]}', '"route"'])('%j is refused', (pluginConfiguration) => {
+  const named = (pseudonym: unknown): string => JSON.stringify({ source: 'route', pseudonym });
+  test.each([
+    '', '{', '[]', '{}', '{"source":"rules"}', '{"source":5}', '{"source":"route","rules":[]}', '"route"',
+    '{"source":"route"}', ...['', 'a b', 'a,b', 'a;b', '"a"', 'a:1', 'ä', 'a'.repeat(128), 7, null, ['a']].map(named),
+  ])('%j is refused', (pluginConfiguration) => {
     const vm = Vm.load(WASM, { pluginConfiguration });
     expect(vm.configured).toBe(false);
     expect(vm.logs.at(-1)?.message).toMatch(/^gatewright\.resolved: ./);

@@ -28,6 +28,8 @@ export class Hosts {
   readonly dns: NameServer;
   /** Hosts of the requests that came through, whichever server had them. */
   readonly reached: string[] = [];
+  /** And their CDN-Loop; Envoy makes one line of several. */
+  readonly loops: unknown[] = [];
 
   private constructor(dns: NameServer) { this.dns = dns; }
 
@@ -55,10 +57,10 @@ export class Hosts {
   /** For `name`, by the test's authority. */
   certificate(name: string, days = 30): Issued { return issueCertificate(name, { names: [name], issuer: this.authority, days }); }
 
-  /** A host without TLS, on every address of loopback. */
-  async plain(name: string): Promise<number> { return this.#listen(name, createServer((request, response) => { this.#answer(request, response); }), '::'); }
+  /** A host without TLS, on every address of loopback, or on this one and at this port. */
+  async plain(name: string, address = '::', port = 0): Promise<number> { return this.#listen(name, createServer((request, response) => { this.#answer(request, response); }), address, port); }
 
-  async #listen(name: string, server: Server | HttpsServer | Http2SecureServer, address = '127.0.0.1'): Promise<number> {
+  async #listen(name: string, server: Server | HttpsServer | Http2SecureServer, address = '127.0.0.1', port = 0): Promise<number> {
     server.on('sessionError', () => undefined).on('tlsClientError', () => undefined);
     // An echo over whatever it is upgraded to.
     server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
@@ -66,7 +68,7 @@ export class Hosts {
       socket.on('error', () => undefined).write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
       socket.pipe(socket);
     });
-    server.listen(0, address);
+    server.listen(port, address);
     await once(server, 'listening');
     this.#servers.push(server);
     this.names[name] = ['127.0.0.1'];
@@ -76,6 +78,7 @@ export class Hosts {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const host = String(request.headers[':authority'] ?? request.headers.host);
     this.reached.push(host);
+    this.loops.push(request.headers['cdn-loop']);
     const grpc = request.headers['content-type'] === 'application/grpc';
     if (grpc) response.writeHead(200, { 'content-type': 'application/grpc', trailer: 'grpc-status' });
     response.write(JSON.stringify({ at: request.socket.localAddress?.replace('::ffff:', ''), version: request.httpVersion, host } satisfies Echo));

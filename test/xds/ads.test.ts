@@ -49,7 +49,7 @@ async function listen(patience = 20_000): Promise<AdsServer> {
 }
 
 async function start(nodeId = NODE): Promise<EnvoyProcess> {
-  const envoy = await EnvoyProcess.start({ ...bootstrap({ nodeId, xdsSocketPath: socket() }) });
+  const envoy = await EnvoyProcess.start({ ...bootstrap({ nodeId, pseudonym: 'test', xdsSocketPath: socket() }) });
   envoys.push(envoy);
   return envoy;
 }

@@ -31,7 +31,7 @@ test('a listener that changes after the control plane restarted has its certific
 
   let ads = await listen();
   const published = ads.publish('tls', edge({}));
-  const envoy = await EnvoyProcess.start({ ...bootstrap({ nodeId: 'tls', xdsSocketPath: socketPath }) });
+  const envoy = await EnvoyProcess.start({ ...bootstrap({ nodeId: 'tls', pseudonym: 'tls', xdsSocketPath: socketPath }) });
   try {
     expect(await published).toBeUndefined();
     const before = await served(port);
