@@ -87,6 +87,7 @@ export type LookupFamily = ResolverPolicy['lookupFamily'];
 export const ResolverRoute = z.strictObject({
   policy: ResolverPolicy,
   tls: z.boolean().describe('the Backend has tls: a host without a port is at 443, else at 80'),
+  requestTimeout: PositiveDuration.optional().describe('of the route: who has waited so long for an address gets 504'),
   host: z.string().min(1).max(260).optional().describe('the route rewrites the host to this one, so this one is looked up'),
 });
 export type ResolverRoute = z.infer<typeof ResolverRoute>;

@@ -1,5 +1,6 @@
 // What the resolver asks of the requests of one rule: there is a policy wherever a rule leads to a DynamicResolver, the defaults where nobody wrote one.
 import { canonicalJson } from '../../policy/canonical-json.ts';
+import { formatDuration } from '../../policy/duration.ts';
 import { MOST_ENTRIES, type ResolverRoute, type WrittenResolverPolicy } from '../../policy/resolver.ts';
 import { type ResolverLevel, askingLevel, combineResolvers } from '../combined-resolver.ts';
 import { contentId } from '../content-id.ts';
@@ -12,8 +13,8 @@ import { reportClosed } from './unmet-policies.ts';
 
 interface Level extends ResolverLevel { readonly policy: DraftPolicy<'ResolverPolicy'> }
 
-/** 'closed': what its policies deny together is more than there may be, and none of it may be left out. All of them are applied. */
-export function resolverOf(route: DraftRoute, rule: DraftRule, listener: DraftListener, draft: Draft): Pick<IrRoute, 'resolver'> | 'closed' {
+/** `timeoutMs`: of the rule's requests, 0: none. 'closed': what its policies deny together is more than there may be, and none of it may be left out. All of them are applied. */
+export function resolverOf(route: DraftRoute, rule: DraftRule, listener: DraftListener, draft: Draft, timeoutMs = 0): Pick<IrRoute, 'resolver'> | 'closed' {
   const { action } = rule;
   if (action.kind !== 'forward') return {};
   const cluster = action.shares.map((share) => ('cluster' in share ? draft.clusters.get(share.cluster) : undefined)).find((each) => each?.kind === 'dynamic');
@@ -27,7 +28,7 @@ export function resolverOf(route: DraftRoute, rule: DraftRule, listener: DraftLi
   }
   if (tooLong.length > 0) return 'closed';
   warnOfUnused(levels, route, draft);
-  const asked: ResolverRoute = { policy, tls: cluster.tls !== undefined };
+  const asked: ResolverRoute = { policy, tls: cluster.tls !== undefined, ...(timeoutMs === 0 ? {} : { requestTimeout: formatDuration(timeoutMs) }) };
   return { resolver: { id: contentId(canonicalJson(asked)), policy: asked } };
 }
 

@@ -57,7 +57,7 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
     reportUnmet(unmet, { FaultPolicy: faults, ConcurrencyPolicy: concurrency }, route, rule, draft);
     return closed('gatewright_policy_invalid', owners);
   }
-  const resolver = resolverOf(route, rule, listener, draft);
+  const resolver = resolverOf(route, rule, listener, draft, timed.timeoutMs);
   if (resolver === 'closed') return closed('gatewright_policy_invalid', owners);
   const filters = { ...own, ...resolver, ...oidcOf(security?.oidc, listener, draft.settings) };
   if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };

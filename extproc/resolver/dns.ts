@@ -14,14 +14,18 @@ export interface DnsLimits {
   readonly names: number;
   /** Questions under way, counted by name. */
   readonly lookups: number;
-  /** Of these, below one domain of two labels: one slow domain does not stop the others. */
+  /** Of these at most, below one domain of two labels. */
   readonly lookupsPerDomain: number;
   /** Requests that wait for an answer. */
   readonly waiting: number;
-  /** Of these, for names below one such domain. */
+  /** Of these at most, for names below one such domain. */
   readonly waitingPerDomain: number;
 }
-export const defaultDnsLimits: DnsLimits = { names: 10_000, lookups: 1_024, lookupsPerDomain: 64, waiting: 4_096, waitingPerDomain: 1_024 };
+export const defaultDnsLimits: DnsLimits = { names: 10_000, lookups: 1_024, lookupsPerDomain: 64, waiting: 8_192, waitingPerDomain: 1_024 };
+
+/** Slow domains do not stop the others, however many they are: each has at most this part of what is still free, so some is left for the next one. */
+const PART_OF_FREE = 1 / 4;
+const share = (limit: number, taken: number, most: number): number => Math.min(most, Math.ceil((limit - taken) * PART_OF_FREE));
 
 interface Known {
   readonly addresses: readonly string[];
@@ -92,7 +96,7 @@ export class DnsClient {
 
     const flight = this.#flights.get(key) ?? this.#start(key, name, families);
     if (known !== undefined && (flight === undefined || now < known.expires)) return this.#answer(known);
-    if (flight === undefined || this.#waiting >= this.#limits.waiting || flight.domain.waiting >= this.#limits.waitingPerDomain) return known === undefined ? { kind: 'overloaded' } : this.#answer(known);
+    if (flight === undefined || flight.domain.waiting >= share(this.#limits.waiting, this.#waiting, this.#limits.waitingPerDomain)) return known === undefined ? { kind: 'overloaded' } : this.#answer(known);
 
     await this.#landing(flight, known === undefined ? undefined : STALE_AFTER_MS);
     const after = this.#usable(key);
@@ -135,7 +139,7 @@ export class DnsClient {
   #start(key: string, name: string, families: readonly Family[]): Flight | undefined {
     const domainName = name.split('.').slice(-2).join('.');
     const domain = this.#domains.get(domainName) ?? { lookups: 0, waiting: 0 };
-    if (this.#flights.size >= this.#limits.lookups || domain.lookups >= this.#limits.lookupsPerDomain) return undefined;
+    if (domain.lookups >= share(this.#limits.lookups, this.#flights.size, this.#limits.lookupsPerDomain)) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     const flight: Flight = { first: promise, domain };
     this.#flights.set(key, flight);

@@ -9,6 +9,8 @@ export type Hosts = ReadonlyMap<string, readonly string[]>;
 
 const CHECK_EVERY_MS = 1_000;
 const MAX_BYTES = 1024 * 1024;
+// Of one name: what is left is cut. Each request for it looks at all of them.
+const MAX_ADDRESSES = 32;
 
 /** Lines of `address name…`, with comments. What is no address, or has a zone, is passed over. */
 export function parseHosts(text: string): Hosts {
@@ -20,7 +22,7 @@ export function parseHosts(text: string): Hosts {
       const key = name.toLowerCase().replace(/\.$/, '');
       const known = hosts.get(key);
       if (known === undefined) hosts.set(key, [address]);
-      else if (!known.includes(address)) known.push(address);
+      else if (known.length < MAX_ADDRESSES && !known.includes(address)) known.push(address);
     }
   }
   return hosts;

@@ -1,5 +1,6 @@
 // From the :authority of a request to the one address that Envoy dials for it. The steps in order; each file beside this one is one of them.
 import { canonicalJson } from '../../policy/canonical-json.ts';
+import { parseDuration } from '../../policy/duration.ts';
 import { type DnsSettings, type LookupFamily, type ResolverRoute } from '../../policy/resolver.ts';
 import type { World } from '../world.ts';
 import type { Answer } from './answer.ts';
@@ -9,7 +10,7 @@ import { type Refusal, admitAddresses, admitHost, refuse } from './decide.ts';
 import { DnsClient } from './dns.ts';
 import { HostsFile } from './hosts-file.ts';
 import { nameServers } from './nameservers.ts';
-import { Reach } from './reach.ts';
+import { Reach, type Reached } from './reach.ts';
 import { type Rules, compile } from './rules.ts';
 
 /** Where a request goes. */
@@ -31,6 +32,8 @@ export interface CompiledRoute {
   readonly host: string | undefined;
   readonly lookupFamily: LookupFamily;
   readonly connectProbe: boolean;
+  /** How long a request may wait for all of it; Infinity: as long as it takes. */
+  readonly requestTimeoutMs: number;
   readonly dns: Pick<DnsClient, 'lookup'>;
 }
 
@@ -45,9 +48,12 @@ export interface Surroundings {
 
 // Beside Envoy nobody hears of it when an address or a port becomes one of the gateway's own. So for no longer than this, whatever the TTL.
 const LONGEST_MS = 60_000;
+const TIMED_OUT: Answer = { kind: 'timeout' };
+const UNREACHABLE: Reached = { kind: 'unreachable' };
 const NO_PORTS: ReadonlySet<number> = new Set();
 
 export class Resolver {
+  readonly #world: Surroundings['world'];
   readonly #own: () => ReadonlySet<string>;
   readonly #ownPorts: () => ReadonlySet<number>;
   readonly #reach: Reach;
@@ -56,6 +62,7 @@ export class Resolver {
   readonly #clients = new Map<string, WeakRef<DnsClient>>();
 
   constructor({ world, own, ownPorts = () => NO_PORTS, reach, dns }: Surroundings) {
+    this.#world = world;
     this.#own = own;
     this.#ownPorts = ownPorts;
     this.#reach = reach ?? new Reach(world);
@@ -63,8 +70,8 @@ export class Resolver {
   }
 
   /** Throws where the policy is not one that the schema lets through. */
-  compile({ policy, tls, host }: ResolverRoute): CompiledRoute {
-    return { rules: compile(policy), defaultPort: tls ? 443 : 80, host, lookupFamily: policy.lookupFamily, connectProbe: policy.connectProbe, dns: this.#client(policy.dns) };
+  compile({ policy, tls, host, requestTimeout }: ResolverRoute): CompiledRoute {
+    return { rules: compile(policy), defaultPort: tls ? 443 : 80, host, lookupFamily: policy.lookupFamily, connectProbe: policy.connectProbe, requestTimeoutMs: parseDuration(requestTimeout ?? '') ?? Infinity, dns: this.#client(policy.dns) };
   }
 
   /** Envoy could not connect there. */
@@ -74,12 +81,21 @@ export class Resolver {
   async resolve(text: string, route: CompiledRoute): Promise<Target | Refusal> {
     const host = admitHost(parseAuthority(route.host ?? text, route.defaultPort), route.rules);
     if (host.kind === 'refused') return host;
-    const admitted = admitAddresses(await lookup(host, route), route.rules, this.#own(), this.#ownPorts().has(host.port));
+    const deadline = this.#world.monotonic() + route.requestTimeoutMs;
+    const admitted = admitAddresses(await this.#within(deadline, lookup(host, route), TIMED_OUT), route.rules, this.#own(), this.#ownPorts().has(host.port));
     if (admitted.kind === 'refused') return admitted;
-    const reached = await this.#reach.target(inOrder(admitted.addresses, route.lookupFamily), host.port, route.connectProbe);
+    const reached = await this.#within(deadline, this.#reach.target(inOrder(admitted.addresses, route.lookupFamily), host.port, route.connectProbe), UNREACHABLE);
     if (reached.kind === 'unreachable') return refuse('gatewright_resolver_unreachable');
     const validForMs = host.canonical ? Math.floor(Math.min(admitted.validForMs, reached.validForMs, LONGEST_MS)) : 0;
     return { kind: 'target', dial: reached.target, authority: host.authority, validForMs };
+  }
+
+  /** What comes later is of use to the requests after this one. */
+  async #within<Value>(deadline: number, soon: Promise<Value>, late: Value): Promise<Value> {
+    if (deadline === Infinity) return soon;
+    const { promise, resolve } = Promise.withResolvers<Value>();
+    const cancel = this.#world.after(Math.max(0, deadline - this.#world.monotonic()), () => resolve(late));
+    try { return await Promise.race([soon, promise]); } finally { cancel(); }
   }
 
   #client(settings: DnsSettings): DnsClient {

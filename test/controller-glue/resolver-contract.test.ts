@@ -10,6 +10,8 @@ import { FAILED_ATTRIBUTE, resolverProcessor } from '../../extproc/resolver/proc
 import { Resolver } from '../../extproc/resolver/resolver.ts';
 import { realWorld } from '../../extproc/world.ts';
 import { Secret } from '../../policy/secret.ts';
+import { documents } from '../up/manifests.ts';
+import { backend, dynamicRoute, edge } from '../up/resolver.ts';
 
 const processor = resolverProcessor(new Resolver({ world: realWorld, own: () => new Set() }));
 interface ExtProc { readonly messageTimeout: string; readonly requestAttributes: string[]; readonly metadataOptions: object }
@@ -29,4 +31,11 @@ test('routes ask it by its name, for a policy that it can read', () => {
     expect(processor.policies.get(id)).toBeDefined();
     expect(routeJson(route).typedPerFilterConfig?.[RESOLVER]).toMatchObject({ overrides: { grpcInitialMetadata: [{ key: 'gatewright-policy', value: id }, { key: 'gatewright-processor', value: processor.name }] } });
   }
+});
+test('requests wait for an address no longer than their route lets them', () => {
+  const rule = (name: string, more: object): object => ({ matches: [{ path: { type: 'PathPrefix', value: `/${name}` } }], backendRefs: [{ group: 'gateway.envoyproxy.io', kind: 'Backend', name: 'any' }], ...more });
+  const policy = { apiVersion: 'gateway.envoyproxy.io/v1alpha1', kind: 'BackendTrafficPolicy', metadata: { name: 'slow' }, spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'any' }], timeout: { http: { requestTimeout: '7s' } } } };
+  const text = `${edge}\n---\n${documents(backend('any', {}), dynamicRoute('any', 'any', {}, { rules: [rule('own', { timeouts: { request: '1500ms' } }), rule('policy', {}), rule('none', { timeouts: { request: '0s' } })] }), policy)}`;
+  const routes = translate(load([{ path: 'in.yaml', text }]).resources).ir.gateways.flatMap(({ routeTables }) => routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap((host) => host.routes)));
+  expect(Object.fromEntries(routes.map(({ match, resolver }) => [match.path.value, resolver?.policy.requestTimeout]))).toEqual({ '/own': '1s500ms', '/policy': '7s', '/none': undefined });
 });

@@ -325,6 +325,22 @@ describe('bounds', () => {
     expect(await other).toMatchObject({ kind: 'addresses' });
   });
 
+  test.each([1, 16, 40])('%i domains whose servers say nothing leave room for one more, however much is asked of them', async (domains) => {
+    const { dns, clock } = client((name, family) => name.startsWith('quick.') ? Promise.resolve(found(['93.184.216.34'], family)) : new Promise((resolve) => { clock.after(4_000, () => resolve({ kind: 'timeout' })); }));
+    const kinds = new Set<string>();
+    const ask = (name: string): void => { void dns.lookup(name, [4]).then(({ kind }) => { kinds.add(kind); }); };
+    // Each round comes before the answers to the one before.
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 70; i++) for (let domain = 0; domain < domains; domain++) for (let again = 0; again < 20; again++) ask(`${round}-${i}.slow-${domain}.test`);
+      await settle();
+      expect(await dns.lookup(`quick.new-${round}.test`, [4])).toMatchObject({ kind: 'addresses' });
+      await clock.pass(2_900);
+    }
+    await clock.pass(10_000);
+    expect([...kinds].sort()).toEqual(['overloaded', 'timeout']);
+    expect(dns.load).toMatchObject({ lookups: 0, waiting: 0 });
+  });
+
   test('questions count until the servers have answered, whatever became of the requests', async () => {
     const { ask, asked } = byHand();
     const { dns, clock } = client(ask, { timeout: '1s' }, { lookups: 1 });
@@ -337,10 +353,10 @@ describe('bounds', () => {
   });
 
   test('so many requests wait; of one domain fewer, so that there is room for others', async () => {
-    const { dns, clock } = client(() => new Promise(() => undefined), {}, { waiting: 5, waitingPerDomain: 4 });
-    const answers = ['0.slow.test', '1.slow.test', '2.slow.test', '3.slow.test', '4.slow.test', 'other.example', 'a.third.example'].map((name) => dns.lookup(name, [4]));
+    const { dns, clock } = client(() => new Promise(() => undefined), {}, { waiting: 6, waitingPerDomain: 4 });
+    const answers = ['0.slow.test', '1.slow.test', '2.slow.test', 'other.example', 'third.example', 'fourth.example', 'fifth.example', 'sixth.example'].map((name) => dns.lookup(name, [4]));
     await clock.pass(10_000);
-    expect((await Promise.all(answers)).map(({ kind }) => kind)).toEqual([...Array<string>(4).fill('timeout'), 'overloaded', 'timeout', 'overloaded']);
+    expect((await Promise.all(answers)).map(({ kind }) => kind)).toEqual(['timeout', 'timeout', 'overloaded', ...Array<string>(4).fill('timeout'), 'overloaded']);
     expect(dns.load.waiting).toBe(0);
   });
 

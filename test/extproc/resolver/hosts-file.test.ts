@@ -10,6 +10,13 @@ test('lines of addresses and names', () => {
   expect(Object.fromEntries(hosts)).toEqual({ 'localhost': ['127.0.0.1', '::1'], 'a.test': ['127.0.0.1', '10.0.0.1'], 'spaced.test': ['93.184.216.34'] });
 });
 
+test('of a name with more addresses than any host has, the first', () => {
+  const lines = Array.from({ length: 60_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255} many.test`);
+  const hosts = parseHosts([...lines, '10.0.0.1 other.test'].join('\n'));
+  expect(hosts.get('many.test')).toEqual(lines.slice(0, 32).map((line) => line.split(' ')[0]));
+  expect(hosts.get('other.test')).toEqual(['10.0.0.1']);
+});
+
 describe('the file', () => {
   async function folder() {
     const made = await mkdtempDisposable(join(tmpdir(), 'hosts-'));

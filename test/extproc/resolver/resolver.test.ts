@@ -51,6 +51,36 @@ describe('a request goes to', () => {
   });
 });
 
+describe('a route with a request timeout', () => {
+  const never: Promise<never> = new Promise(() => undefined);
+  const timed = (ask: Ask, connects: Promise<boolean>, requestTimeout = '500ms') => {
+    const clock = new Clock();
+    const resolver = new Resolver({ world: clock, own: () => new Set(), reach: new Reach(clock, () => connects), dns: (settings) => new DnsClient(settings, clock, ask, noHosts) });
+    return { clock, resolve: (host: string) => resolver.resolve(host, resolver.compile(ResolverRoute.parse({ policy: {}, tls: true, requestTimeout }))) };
+  };
+
+  test.each([
+    ['name servers that say nothing', () => timed(() => never, never), 'gatewright_resolver_dns_timeout'],
+    ['hosts that do not answer', () => timed(table(NAMES), never), 'gatewright_resolver_unreachable'],
+    ['both together', () => timed(async (...asked) => { await new Promise((resolve) => { both.clock.after(300, () => resolve(undefined)); }); return table(NAMES)(...asked); }, never), 'gatewright_resolver_unreachable'],
+  ])('does not wait longer for %s', async (_, made, reason) => {
+    both = made();
+    let answer: unknown;
+    void both.resolve('two.test').then((result) => { answer = result; });
+    await both.clock.pass(499);
+    expect(answer).toBeUndefined();
+    await both.clock.pass(2);
+    expect(answer).toMatchObject({ kind: 'refused', reason });
+  });
+  let both: ReturnType<typeof timed>;
+
+  test('is answered as soon as the address is there, and leaves no timer behind', async () => {
+    const { clock, resolve } = timed(table(NAMES), Promise.resolve(true));
+    expect(await resolve('a.test')).toMatchObject({ kind: 'target' });
+    expect(clock.timers).toBe(0);
+  });
+});
+
 test('what listens here is not reached at the gateway\'s own ports, whatever the policy opens', async () => {
   const clock = new Clock();
   const resolver = new Resolver({ world: clock, own: () => new Set(['93.184.216.34']), ownPorts: () => new Set([19_000]), reach: new Reach(clock, async () => true), dns: (settings) => new DnsClient(settings, clock, table({ 'l.test': ['127.0.0.1'] }), noHosts) });
