@@ -8,7 +8,7 @@ import type { KeyRingData } from '../extproc/oidc/keyring.ts';
 import { serveAsWorker } from '../extproc/worker.ts';
 import { realWorld } from '../extproc/world.ts';
 import { login } from './extproc-oidc.ts';
-import { tracer } from './traces.ts';
+import { traces } from './traces.ts';
 
 /** What workers are told beside policies. */
 export interface News {
@@ -23,7 +23,7 @@ const refusals = new Counter({
   name: 'gatewright_resolver_refusals_total', help: 'Hosts that were not reached; detail: the class of address, or what is wrong with the host', labelNames: ['reason', 'detail'], registers: [registry],
 });
 let ownPorts: ReadonlySet<number> = new Set();
-const traces = await tracer(process.env);
+const spans = await traces(process.env);
 const resolver = new Resolver({ world: realWorld, own: ownAddresses(realWorld.monotonic), ownPorts: () => ownPorts });
 const log = pino({ level: process.env['GATEWRIGHT_LOG'] ?? 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
 const oidc = login({ world: realWorld, log, registry, env: process.env, ask: (question) => worker.ask(question) });
@@ -31,7 +31,7 @@ const oidc = login({ world: realWorld, log, registry, env: process.env, ask: (qu
 const worker = serveAsWorker({
   // Of several classes the first: how many combinations there are is for name servers to choose.
   processors: [oidc.processor, resolverProcessor(resolver, ({ reason, detail }) => { refusals.inc({ reason, detail: detail.split(',', 1)[0] ?? '' }); })],
-  world: realWorld, registry, log, ...(traces === undefined ? {} : { tracer: traces }),
+  world: realWorld, registry, log, ...(spans === undefined ? {} : { tracer: spans.tracer, lastly: spans.flush }),
 }, async (news) => {
   const { ownPorts: ports, keys } = news as News;
   ownPorts = new Set(ports);

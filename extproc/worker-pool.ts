@@ -31,6 +31,8 @@ const ASK_EVERY = 5_000;
 const HUNG_AFTER = 10_000;
 /** How long a policy waits for a worker while there is none. */
 const ADD_PATIENCE = 5_000;
+/** After the patience of a drain, for what workers do last. */
+const END_PATIENCE = 2_000;
 /** Connections that wait while no worker is ready. */
 const MAX_HOMELESS = 1000;
 
@@ -137,7 +139,7 @@ export class WorkerPool {
     // Not waited for: it would ask the workers, dead ones too, about every connection that they have been given.
     for (const each of this.#listeners) each.close();
     for (const worker of this.#workers) worker.tell({ kind: 'drain', patience });
-    const giveUp = this.#options.world.after(patience + 1000, () => { for (const worker of this.#workers) worker.kill(); });
+    const giveUp = this.#options.world.after(patience + END_PATIENCE, () => { for (const worker of this.#workers) worker.kill(); });
     await Promise.all([...this.#workers].map(({ exited }) => exited));
     giveUp();
     for (const [socket] of this.#homeless.splice(0)) socket.destroy();

@@ -30,6 +30,13 @@ export type FromWorker =
 
 /** How long requests have after a SIGTERM. */
 const PATIENCE = 30_000;
+/** And what is done after them; the pool gives a worker somewhat more. */
+const LASTLY_WITHIN = 1_000;
+
+export interface WorkerOptions extends ServerOptions {
+  /** Once all requests are answered, before the process ends: spans to be sent, say. */
+  readonly lastly?: () => Promise<void>;
+}
 
 /** What the script of a worker gets in hand. */
 export interface AsWorker {
@@ -39,7 +46,7 @@ export interface AsWorker {
 }
 
 /** `onNews` is told what the pool was last told by `inform`, before the first request and whenever there is something new. */
-export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) => void | Promise<void> = () => undefined): AsWorker {
+export function serveAsWorker(options: WorkerOptions, onNews: (news: unknown) => void | Promise<void> = () => undefined): AsWorker {
   const server = new ExtProcServer(options);
   const policiesOf = (name: string): AnyProcessor['policies'] => options.processors.find((processor) => processor.name === name)?.policies;
   const asked = new Map<number, { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }>();
@@ -63,6 +70,7 @@ export function serveAsWorker(options: ServerOptions, onNews: (news: unknown) =>
       case 'ping': case 'connection': return undefined;
       case 'drain':
         await server.drain(message.patience);
+        if (options.lastly !== undefined) await Promise.race([options.lastly().catch(() => undefined), new Promise<void>((resolve) => { options.world.after(LASTLY_WITHIN, resolve); })]);
         process.exit(0);
     }
   };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { tracer } from '../../cli/traces.ts';
+import { traces } from '../../cli/traces.ts';
 
 let collector: Server | undefined;
 afterEach(() => {
@@ -11,7 +11,7 @@ afterEach(() => {
   collector?.close();
 });
 
-test('off unless it is configured', async () => expect(await tracer({})).toBeUndefined());
+test('off unless it is configured', async () => expect(await traces({})).toBeUndefined());
 
 test('a span reaches the collector', async () => {
   const bodies: string[] = [];
@@ -23,10 +23,20 @@ test('a span reaches the collector', async () => {
   });
   await once(collector.listen(0, '127.0.0.1'), 'listening');
   process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
-  const spans = await tracer(process.env);
-  spans?.startSpan('resolver request_headers').end();
+  const spans = await traces(process.env);
+  spans?.tracer.startSpan('resolver request_headers').end();
   await expect.poll(() => bodies, { timeout: 10_000 }).toHaveLength(1);
+  spans?.tracer.startSpan('the last one').end();
+  await spans?.flush();
+  expect(bodies[1]).toContain('the last one');
   expect(bodies[0]).toContain('POST /v1/traces ');
   expect(bodies[0]).toContain('resolver request_headers');
   expect(bodies[0]).toContain('gatewright-extproc');
+});
+
+test('a collector that is away holds nobody up by an error', async () => {
+  process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = 'http://127.0.0.1:1';
+  const spans = await traces(process.env);
+  spans?.tracer.startSpan('lost').end();
+  await spans?.flush();
 });

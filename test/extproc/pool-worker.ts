@@ -1,6 +1,6 @@
 // A worker process for tests: lets requests pass, but those with x-refuse; those with x-ask get what the process in charge says.
-// A policy may name a file: while it is there, the policy is refused.
-import { existsSync } from 'node:fs';
+// The last it does is to write the file that it is given. A policy may name a file: while it is there, the policy is refused.
+import { existsSync, writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Policies } from '../../extproc/policies.ts';
@@ -21,4 +21,4 @@ const gate: Authorizer<unknown> = {
     return headers.has('x-refuse') ? { kind: 'respond', status: 403, details: 'refused' } : { kind: 'pass', set: [['x-worker', String(process.pid)]] };
   },
 };
-const worker = serveAsWorker({ processors: [gate], world: realWorld, log: pino({ level: 'warn' }, pino.destination(2)), registry: new Registry() });
+const worker = serveAsWorker({ processors: [gate], world: realWorld, log: pino({ level: 'warn' }, pino.destination(2)), registry: new Registry(), lastly: async () => { if (process.argv[2] !== undefined) writeFileSync(process.argv[2], ''); } });

@@ -215,6 +215,17 @@ test('after the drain nothing is left', async () => {
   expect([...short.endpoints.map((path) => existsSync(String(path))), ...pids.map((pid) => existsSync(`/proc/${pid}`))]).toEqual([false, false, false, false]);
 });
 
+test('the last that a process does is done, whether it is drained or told to end', async () => {
+  const done = join(folder, 'done');
+  const own = await start({ kind: 'unix', path: join(folder, 'lastly', 's') }, 1, { arguments: [done] });
+  process.kill(own.pids[0] ?? 0, 'SIGTERM');
+  await expect.poll(() => existsSync(done), { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => own.pids.length, { timeout: 20_000 }).toBe(1);
+  rmSync(done);
+  await own.drain(0);
+  expect(existsSync(done)).toBe(true);
+});
+
 test('over TCP the processes share one port, with certificates on both sides', async () => {
   const authority = issueCertificate('ours', { authority: true });
   const [own, envoy] = [issueCertificate('service', { names: ['localhost'], issuer: authority }), issueCertificate('envoy', { issuer: authority })];
