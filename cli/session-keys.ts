@@ -110,7 +110,7 @@ async function read(path: string): Promise<KeyRingData | undefined> {
   }
   try {
     const { mode, uid } = await file.stat();
-    if ((mode & 0o077) !== 0) throw new EnvironmentError(`others can read ${path}, which holds the keys of sessions`, `chmod 600 ${path}; if somebody may have read it, remove it: everybody logs in anew`);
+    if ((mode & 0o077) !== 0) throw new EnvironmentError(`others can read or change ${path}, which holds the keys of sessions`, `chmod 600 ${path}; if somebody may have read it, remove it: everybody logs in anew`);
     if (process.getuid !== undefined && uid !== process.getuid()) throw new EnvironmentError(`${path} belongs to somebody else, who knows the keys of sessions then`, `remove it, or set $XDG_STATE_HOME to a folder of your own`);
     const ring = readKeyRing(await file.readFile('utf8'));
     if (ring === undefined) throw new EnvironmentError(`${path} does not hold the keys of sessions`, 'remove it: new ones are made, and everybody logs in anew');

@@ -141,7 +141,7 @@ class Connection {
 
 /** What is wrong, in one word: messages may quote a user, a host, a URL. */
 function word(error: unknown): string {
-  const { code, message, name } = error as { code?: unknown; message?: unknown; name?: unknown };
+  const { code, message, constructor: { name } } = error as { code?: unknown; message?: unknown; constructor: { name?: unknown } };
   const said = typeof message === 'string' ? /^[A-Z]{3,20}(?= )/.exec(message)?.[0] : undefined;
   return [code, said, name].find((each): each is string => typeof each === 'string' && /^\w{1,40}$/.test(each)) ?? 'error';
 }

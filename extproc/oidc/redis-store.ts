@@ -79,7 +79,7 @@ export function redisSessions(connection: RedisConnection, ring: () => KeyRing, 
     },
     async endAll({ sub, sid }) {
       // A provider may name its session in logout tokens and not in ID tokens: then it is any of the subject's that have no name.
-      const lists = sid === undefined ? (sub === undefined ? [] : [key('sub', sub)]) : [key('sid', sid), ...(sub === undefined ? [] : [key('sub-without-sid', sub)])];
+      const lists = [...(sid !== undefined ? [key('sid', sid)] : sub !== undefined ? [key('sub', sub)] : []), ...(sub !== undefined ? [key('sub-without-sid', sub)] : [])];
       return lists.length === 0 ? 0 : Number(await connection.command('EVAL', END_ALL, String(lists.length), ...lists));
     },
     async firstTime(what, ttlMs) {

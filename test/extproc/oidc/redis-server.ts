@@ -1,0 +1,67 @@
+// A real Redis of a test's own: on a port nobody else has, with a password, and in a process that can be stopped, killed and started again.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const PASSWORD = 'hunter2/@:%';
+
+export class RedisServer {
+  readonly port: number;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'gw-redis-'));
+  #process: ChildProcess | undefined;
+
+  private constructor(port: number) { this.port = port; }
+
+  static async start(): Promise<RedisServer> {
+    const server = new RedisServer(await freePort());
+    await server.start();
+    return server;
+  }
+
+  get url(): string { return `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${this.port}/0`; }
+
+  /** With nothing in it. */
+  async start(): Promise<void> {
+    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--requirepass', PASSWORD, '--save', '', '--appendonly', 'no', '--dir', this.#folder, '--enable-debug-command', 'yes'], { stdio: 'ignore' });
+    this.#process = child;
+    const failed = new Promise<never>((_, reject) => {
+      child.once('error', () => reject(new Error('no redis-server on this machine; it is in the package redis-server (Debian, Ubuntu: apt-get install redis-server)')));
+      child.once('exit', () => reject(new Error('redis-server ended')));
+    });
+    failed.catch(() => undefined);
+    while (await Promise.race([answers(this.port), failed]) !== true) await new Promise((resolve) => { setTimeout(resolve, 20); });
+  }
+
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void { this.#process?.kill(name); }
+
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    const exited = new Promise((resolve) => { child.once('exit', resolve); });
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => { server.close(resolve); });
+  return port;
+}
