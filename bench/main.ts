@@ -8,9 +8,10 @@ import { benchExtProc } from './extproc.ts';
 import { benchFault } from './fault.ts';
 import { benchJwt } from './jwt.ts';
 import { benchResolver } from './resolver.ts';
+import { benchSession } from './session.ts';
 
 const parts: Readonly<Record<string, () => Promise<void>>> = {
-  change: benchChange, cluster: benchClusterChange, jwt: benchJwt, fault: benchFault, delays: benchDelays, connections: benchConnections, resolver: benchResolver, extproc: benchExtProc,
+  change: benchChange, cluster: benchClusterChange, jwt: benchJwt, fault: benchFault, delays: benchDelays, connections: benchConnections, resolver: benchResolver, session: benchSession, extproc: benchExtProc,
 };
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in parts));

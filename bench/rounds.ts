@@ -18,8 +18,12 @@ const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 2);
 /** One Envoy under load. */
 export interface Scenario {
   readonly listener: Json;
+  /** What the listener's filters need beside it: clusters, secrets. */
+  readonly resources?: Json;
   /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Lua for wrk after those. */
+  readonly script?: string;
   /** Asked once before the load: does the scenario do what its name says? Throws when not. */
   readonly check: (address: string) => Promise<void>;
   /** Which row `×` compares it with. */
@@ -70,8 +74,8 @@ export async function cpuRounds(title: string, scenarios: Readonly<Record<string
   const running = new Map<string, { envoy: EnvoyProcess; address: string; script: string }>();
   const samples = new Map<string, number[]>();
   try {
-    for (const [name, { listener: one, headers = {}, check }] of Object.entries(scenarios)) {
-      const envoy = await EnvoyProcess.start({ static_resources: { listeners: [one] } });
+    for (const [name, { listener: one, resources = {}, headers = {}, script: lua = '', check }] of Object.entries(scenarios)) {
+      const envoy = await EnvoyProcess.start({ static_resources: { ...resources, listeners: [one] } });
       const address = await envoy.address('bench');
       const script = join(tmpdir(), `gw-bench-${process.pid}-${name.replace(/\W/g, '')}.lua`);
       running.set(name, { envoy, address, script });
@@ -79,7 +83,7 @@ export async function cpuRounds(title: string, scenarios: Readonly<Record<string
       spawnSync('taskset', ['-a', '-c', '-p', '0', String(envoy.pid)]);
       await check(address).catch((error: unknown) => { throw new Error(`${name}: ${String(error)}`); });
       const all = { ...headers, ...(load.unit === 'connection' ? { connection: 'close' } : {}) };
-      writeFileSync(script, Object.entries(all).map(([key, value]) => `wrk.headers[${JSON.stringify(key)}] = ${JSON.stringify(value)}\n`).join(''));
+      writeFileSync(script, Object.entries(all).map(([key, value]) => `wrk.headers[${JSON.stringify(key)}] = ${JSON.stringify(value)}\n`).join('') + lua);
     }
     for (let round = 0; round <= ROUNDS; round++) {
       process.stderr.write(`\rround ${round} of ${ROUNDS}`);

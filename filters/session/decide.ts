@@ -25,13 +25,9 @@ export function isOwn(bytes: ArrayBuffer, start: i32, end: i32, policy: Policy):
     if (c == 0x3f || c == 0x23) end = i;
     else if (c == 0x25 || c == 0x5c || (c == 0x2f && i + 1 < end && (byteAt(bytes, i + 1) == 0x2f || byteAt(bytes, i + 1) == 0x2e))) plain = false;
   }
-  for (let i = 0; i < policy.paths.length; i++) if (equalBytes(bytes, start, end, policy.paths[i].path)) return true;
-  const normal = normalPathOf(bytes, start, end, plain);
+  for (let i = 0; i < policy.paths.length; i++) if (equalBytes(bytes, start, end, policy.paths[i].path) || equalBytes(bytes, start, end, policy.paths[i].normal)) return true;
+  if (plain) return false;
+  const normal = normalPath(slice(bytes, start, end));
   for (let i = 0; i < policy.paths.length; i++) if (same(normal, policy.paths[i].normal)) return true;
   return false;
-}
-
-function normalPathOf(bytes: ArrayBuffer, start: i32, end: i32, plain: bool): ArrayBuffer {
-  const path = slice(bytes, start, end);
-  return plain ? path : normalPath(path);
 }

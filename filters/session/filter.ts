@@ -11,7 +11,7 @@ import { KeySet } from "../../proxy-wasm-as/assembly/jws/key-set";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
 import { Assertion, Assertions } from "./assertions";
 import { SessionReader } from "./config";
-import { CookieSearch, othersCookies } from "./cookies";
+import { RequestCookies } from "./cookies";
 import { holds, isOwn } from "./decide";
 import { passesFor } from "./headers";
 import { SessionRoutePolicies } from "./policies";
@@ -40,6 +40,7 @@ class SessionRoot extends ConfiguredRoot {
   readonly live: Counter = new Counter("gatewright_session_live");
   readonly asked: Counter = new Counter("gatewright_session_asked");
   readonly block: HeaderBlock = new HeaderBlock();
+  readonly cookies: RequestCookies = new RequestCookies();
   private request: SessionRequest | null = null;
 
   constructor(id: u32) { super(id, "gatewright.session", "{\"source\":\"route\",\"keys\":{…}} or {\"policy\":{…},\"id\":\"…\",\"keys\":{…}}"); }
@@ -101,18 +102,19 @@ class SessionRequest extends HttpContext {
 
   /** The assertion that the request passes by; null: the service decides. Takes away, in any case, what only a session may set. */
   private assertion(policy: Policy): Assertion | null {
-    const block = this.root.block, cookie = new CookieSearch(policy.cookie);
+    const block = this.root.block, cookies = this.root.cookies;
     let own = true;                                               // a request without a path, a CONNECT, is the service's
     block.begin(headerBytes(MapType.HttpRequestHeaders));
+    cookies.begin(policy.cookie);
     while (block.next()) {
       if (block.named(PATH)) own = isOwn(block.bytes, block.valueStart, block.valueEnd, policy);
-      cookie.look(block);
+      cookies.look(block);
       for (let i = 0; i < policy.removeHeaders.length; i++) {
         if (passesFor(block.bytes, block.nameStart, block.nameEnd, policy.removeHeaders[i])) removeHeader(MapType.HttpRequestHeaders, slice(block.bytes, block.nameStart, block.nameEnd));
       }
     }
     if (own) return null;
-    const found = cookie.found(block);
+    const found = cookies.assertion(block);
     if (found == null) return null;
     const assertion = this.root.assertions.verified(found);
     if (assertion == null || !holds(assertion, policy, this.root.policyId, now())) return null;
@@ -124,7 +126,7 @@ class SessionRequest extends HttpContext {
     const said = setFilterState(CLAIMS, assertion.claims) && setFilterState(VERDICT, this.root.policyId) && setFilterState(SKIP, YES);
     if (!said) return false;
     for (let i = 0; i + 1 < assertion.headers.length; i += 2) replaceHeader(MapType.HttpRequestHeaders, assertion.headers[i], assertion.headers[i + 1]);
-    const cookies = othersCookies(this.root.block);
+    const cookies = this.root.cookies.withoutOurs(this.root.block);
     if (cookies.byteLength == 0) removeHeader(MapType.HttpRequestHeaders, COOKIE);
     else replaceHeader(MapType.HttpRequestHeaders, COOKIE, cookies);
     return true;

@@ -1,5 +1,5 @@
 // Text as UTF-8 bytes: header values, tokens and claims are compared as they came, never decoded to be looked at.
-import { byteAt, copyBytes, equalBytes } from "./memory";
+import { byteAt, copyBytes, equalBytes, u64At } from "./memory";
 
 /** UTF-8 bytes of a string. */
 // @ts-ignore: decorator
@@ -23,7 +23,14 @@ export function same(a: ArrayBuffer, b: ArrayBuffer): bool { return equalBytes(a
 
 /** First index of `byte` in [start, end), or -1. */
 export function indexOf(bytes: ArrayBuffer, byte: u32, start: i32, end: i32): i32 {
-  for (let i = max(start, 0); i < end; i++) if (byteAt(bytes, i) == byte) return i;
+  let i = max(start, 0);
+  // Eight at a time, as far as none of them is it: the lowest byte that is zero in `differ`, and perhaps others, have their high bit set.
+  const eight = <u64>(byte & 0xff) * 0x0101010101010101;
+  for (const last = min(end, bytes.byteLength) - 8; i <= last; i += 8) {
+    const differ = u64At(bytes, i) ^ eight;
+    if (((differ - 0x0101010101010101) & ~differ & 0x8080808080808080) != 0) break;
+  }
+  for (; i < end; i++) if (byteAt(bytes, i) == byte) return i;
   return -1;
 }
 
