@@ -1,6 +1,7 @@
 // What the dynamic resolver refuses is not reached, through the whole product: by no spelling, by no name server, without no verdict, and with no service.
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ISSUER, goodClaims } from '../cases/jwt.ts';
@@ -17,9 +18,12 @@ let port: number;
 const provider = { name: 'example', issuer: ISSUER, localJWKS: { type: 'Inline', inline: JSON.stringify(jwks) } };
 const on = (name: string): object => ({ kind: 'HTTPRoute', name });
 const bearer = (claims: object = {}): string => `Authorization: Bearer ${token({ ...goodClaims, ...claims })}\r\n`;
+/** A policy of a route, beside that of the Gateway, which says how names are looked up and what is reached where the route does not say. */
+const own = (name: string, spec: object): object => hosts.policy({ addresses: undefined, ports: undefined, dns: undefined, ...spec }, on(name), name);
 const policies = (more: object = {}): string => documents(
-  hosts.policy(), hosts.policy({ addresses: {} }, on('closed'), 'closed'), hosts.policy({ addresses: { allow: ['127.0.0.2'] } }, on('second'), 'second'),
-  hosts.policy({ dns: { servers: [hosts.dns.address], hostsFile: '', timeout: '10s' } }, on('slow'), 'slow'), hosts.policy({ ...more }, on('changing'), 'changing'),
+  hosts.policy({ names: { deny: ['denied.test', '*.denied.test'] }, ports: { allow: [{ port: 1, endPort: 65_535 }], deny: [{ port: 22 }] }, dns: { servers: [hosts.dns.address], hostsFile: '', timeout: '10s', minTtl: '1ms', negativeTtl: '1ms' } }),
+  own('closed', { addresses: { allow: ['Public'] } }), own('second', { addresses: { allow: ['127.0.0.2'] } }), own('changing', more),
+  own('everything', { names: { allow: ['*', 'denied.test', '*.denied.test'] }, addresses: { allow: ['Public', 'Private', 'Loopback'] }, ports: { allow: [{ port: 1, endPort: 65_535 }] }, dns: { servers: ['127.0.0.1:1'], hostsFile: `${hosts.folder}/hosts` } }),
 );
 const ask = async (path: string, host: string, headers = ''): Promise<number> => (await get(gatewright.address(), path, host, headers)).status;
 
@@ -29,7 +33,7 @@ beforeAll(async () => {
   gatewright = await Gatewright.start({
     'edge.yaml': `${edge}\n---\n${documents(service())}`,
     'routes.yaml': documents(
-      backend('plain', {}), ...['open', 'closed', 'second', 'slow', 'changing', 'protected'].map((name) => dynamicRoute(name, 'plain')), httpRoute('elsewhere', undefined, { hostnames: [] }),
+      backend('plain', {}), ...['open', 'closed', 'second', 'slow', 'changing', 'protected', 'everything'].map((name) => dynamicRoute(name, 'plain')), httpRoute('elsewhere', undefined, { hostnames: [] }),
       securityPolicy('protected', { jwt: { providers: [provider] } }),
       // A claim leads from this route to that of the resolver.
       httpRoute('start', undefined, { hostnames: [] }), securityPolicy('start', { jwt: { providers: [{ ...provider, claimToHeaders: [{ header: 'x-route', claim: 'route' }], recomputeRoute: true }] } }),
@@ -99,6 +103,24 @@ describe('no attack reaches a host', () => {
   ])('nor does a client choose an address by %s', async (_, header) => {
     await ask('/closed', 'no-such-name.test', header(`127.0.0.1:${port}`));
     expect(hosts.reached).toEqual([]);
+  });
+});
+
+describe('what the Gateway\'s policy forbids, a route\'s own policy that allows everything does not allow', () => {
+  test('names and ports', async () => {
+    for (const name of ['canary.test', 'denied.test', 'sub.denied.test']) hosts.names[name] = ['127.0.0.1'];
+    expect(await get(gatewright.address(), '/everything', `denied.test:${port}`)).toEqual({ status: 403, body: 'host refused\n' });
+    expect(await get(gatewright.address(), '/everything', `SUB.Denied.test.:${port}`)).toEqual({ status: 403, body: 'host refused\n' });
+    expect(await get(gatewright.address(), '/everything', 'canary.test:22')).toEqual({ status: 403, body: 'port refused\n' });
+    expect(hosts.reached).toEqual([]);
+    expect(await ask('/everything', `canary.test:${port}`)).toBe(200);
+  });
+  test('nor are other name servers asked than the Gateway\'s, nor the route\'s own file read; its author is told', async () => {
+    writeFileSync(join(hosts.folder, 'hosts'), '127.0.0.1 written.test\n');
+    hosts.names['named.test'] = ['127.0.0.1'];
+    expect(await ask('/everything', `named.test:${port}`)).toBe(200);
+    expect(await ask('/everything', `written.test:${port}`)).toBe(502);
+    expect(await gatewright.page('problems')).toContain('is not used on HTTPRoute default/everything: ResolverPolicy default/test, of its Gateway, says how names are looked up there');
   });
 });
 

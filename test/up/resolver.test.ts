@@ -36,7 +36,7 @@ beforeAll(async () => {
       { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata: { name: 'shown' }, stringData: { 'tls.crt': client.certificate, 'tls.key': client.key } },
       ...Object.entries(backends).flatMap(([name, spec]) => [backend(name, spec), dynamicRoute(name)]),
     ),
-    'policy.yaml': documents(hosts.policy(), hosts.policy({ dns: { servers: [hosts.dns.address], hostsFile: '', minTtl: '60s' } }, { kind: 'HTTPRoute', name: 'known' }, 'known')),
+    'policy.yaml': documents(...Object.keys(backends).map((name) => hosts.policy(name === 'known' ? { dns: { servers: [hosts.dns.address], hostsFile: '', minTtl: '60s' } } : {}, { kind: 'HTTPRoute', name }, name))),
   }, { env: { SSL_CERT_FILE: hosts.caFile } });
 }, 60_000);
 afterAll(async () => {
