@@ -4,7 +4,7 @@
 import { type ServerHttp2Stream, constants } from 'node:http2';
 import type { Channel } from './stream.ts';
 
-export const status = { ok: 0, invalidArgument: 3, notFound: 5, resourceExhausted: 8, unimplemented: 12, internal: 13, unavailable: 14 } as const;
+export const status = { ok: 0, invalidArgument: 3, notFound: 5, permissionDenied: 7, resourceExhausted: 8, unimplemented: 12, internal: 13, unavailable: 14 } as const;
 
 const FRAME_HEADER = 5;
 const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' } as const;
@@ -81,7 +81,7 @@ export class Call implements Channel {
     stream.removeAllListeners('data').resume();
     if (stream.headersSent) stream.end();
     else {
-      stream.respond({ ...responseHeaders, 'grpc-status': String(code), 'grpc-message': encodeURIComponent(message) }, { endStream: true });
+      stream.respond({ ...responseHeaders, 'grpc-status': String(code), 'grpc-message': encodeURI(message) }, { endStream: true });
       this.#leave();
     }
   }

@@ -8,6 +8,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { Call, status } from './grpc.ts';
 import { Health } from './health.ts';
 import { Observer, type ObserverOptions } from './observer.ts';
+import { type PolicyIntake, accept as acceptPolicies, isForIntake } from './policy-intake.ts';
 import { type AnyProcessor, defaultLimits } from './processor.ts';
 import { ProcessorStream, failure } from './stream.ts';
 import { METHOD } from './wire-request.ts';
@@ -69,6 +70,7 @@ export class ExtProcServer {
   #server: Http2Server | Http2SecureServer | undefined;
   #listener: Server | undefined;
   #socketPath: string | undefined;
+  #intake: PolicyIntake | undefined;
   /** By when all is to be over, in monotonic milliseconds; undefined: it goes on. */
   #over: number | undefined;
 
@@ -101,8 +103,9 @@ export class ExtProcServer {
     return 0;
   }
 
-  /** Ready for `adopt`, without an address of its own. Without certificates: for the connections of a Unix socket. */
-  prepare(certificates: Certificates | undefined): void {
+  /** Ready for `adopt`, without an address of its own. Without certificates: for the connections of a Unix socket. Without an intake nobody brings policies. */
+  prepare(certificates: Certificates | undefined, intake?: PolicyIntake): void {
+    this.#intake = intake;
     const server = certificates === undefined ? createServer(http2Options) : createSecureServer({ ...http2Options, ...tls(certificates), requestCert: true, rejectUnauthorized: true, allowHTTP1: false });
     if (certificates === undefined) server.prependListener('connection', (socket: Socket) => { this.#arriving = socket; });
     server.on('session', (session: ServerHttp2Session) => this.#join(session));
@@ -195,6 +198,7 @@ export class ExtProcServer {
     stream.on('error', () => {}); // 'close' follows
     const path = headers[':path'];
     if (Health.serves(path)) { this.health.accept(stream, path as string); return; }
+    if (this.#intake !== undefined && isForIntake(path)) { acceptPolicies(stream, path as string, this.#intake); return; }
     const call = new Call(stream);
     if (path !== METHOD) { call.fail(status.unimplemented, 'unknown method'); return; }
     const metadata = (name: string): string | undefined => {

@@ -16,6 +16,8 @@ import type { World } from './world.ts';
 export interface PoolOptions extends WorkerScript {
   readonly workers: number;
   readonly address: Address;
+  /** On TCP: DNS names in the certificates of those who may bring policies over gRPC (policy-intake.ts); absent: nobody may. */
+  readonly controllers?: readonly string[];
   readonly log: Pick<Logger, 'info' | 'warn'>;
   readonly world: World;
 }
@@ -64,6 +66,7 @@ export class WorkerPool {
   static async start(options: PoolOptions): Promise<WorkerPool> {
     const { address, workers } = options;
     if (address.kind === 'tcp' && address.certificates === undefined) throw new Error('TCP without certificates on both sides is refused');
+    if (address.kind === 'unix' && options.controllers !== undefined) throw new Error('on a Unix socket nobody shows who he is: policies come from this process alone');
     const listeners: Server[] = [];
     try {
       for (let slot = 0; slot < (address.kind === 'unix' ? workers : 1); slot++) listeners.push(await listener(address, slot));
@@ -83,19 +86,21 @@ export class WorkerPool {
   async add(processor: string, id: string, document: Secret): Promise<void> {
     const known = this.#policies.get(processor) ?? new Map<string, Secret>();
     this.#policies.set(processor, known);
+    // An id stands for its content: what is known stays, whatever becomes of this.
+    const isNew = !known.has(id);
     const deadline = this.#options.world.monotonic() + ADD_PATIENCE;
     try {
       for (;;) {
         await this.#somebody(deadline);
         // First, so that a worker that gets ready meanwhile has it.
-        known.set(id, document);
+        if (isNew) known.set(id, document);
         const told = await Promise.allSettled(this.#alive().map((worker) => worker.ask({ kind: 'add', processor, id, document: document.reveal() })));
         for (const outcome of told) if (outcome.status === 'rejected' && !(outcome.reason instanceof WorkerGone)) throw outcome.reason;
         // One that is gone has a successor, which gets what one of the others could read.
         if (told.some(({ status }) => status === 'fulfilled')) return;
       }
     } catch (error) {
-      known.delete(id);
+      if (isNew) known.delete(id);
       throw error;
     }
   }
@@ -158,7 +163,7 @@ export class WorkerPool {
     const { world } = this.#options;
     while (this.#alive().length === 0) {
       const left = deadline - world.monotonic();
-      if (this.#stopping || left <= 0) throw new Error('no ext_proc worker is ready');
+      if (this.#stopping || left <= 0) throw new NoWorker();
       const over = Promise.withResolvers<void>();
       const cancel = world.after(left, over.resolve);
       await Promise.race([this.#becameReady.promise, over.promise]);
@@ -179,7 +184,11 @@ export class WorkerPool {
   /** Rejects when it does not become ready; it is gone then. */
   async #spawn(slot: number): Promise<void> {
     const { log, world } = this.#options;
-    const worker: WorkerProcess = new WorkerProcess(slot, this.#options, (patience) => this.#leaves(worker, patience));
+    const worker: WorkerProcess = new WorkerProcess(slot, this.#options, {
+      leaves: (patience) => this.#leaves(worker, patience),
+      put: (processor, id, document) => this.add(processor, id, document).then(() => undefined, (error: Error) => { if (error instanceof NoWorker) throw error; return error.message; }),
+      keep: (processor, ids) => this.retain(processor, ids),
+    });
     this.#workers.add(worker);
     void worker.exited.then(() => this.#exited(worker));
     const cancel = world.after(READY_WITHIN, () => worker.kill());
@@ -201,9 +210,10 @@ export class WorkerPool {
 
   /** Whatever is new while this is under way is in the next round. */
   async #prepare(worker: WorkerProcess): Promise<void> {
+    const { controllers } = this.#options;
     let certificates = this.#certificates;
     let news: unknown;
-    await worker.ask({ kind: 'begin', ...(certificates && { certificates }) });
+    await worker.ask({ kind: 'begin', ...(certificates && { certificates }), ...(controllers && { controllers }) });
     for (let told: readonly Document[] = []; this.#certificates !== certificates || this.#news !== news || !this.#documents().every(({ document }) => told.some((known) => known.document === document));) {
       if (this.#certificates !== undefined && this.#certificates !== certificates) await worker.ask({ kind: 'renew', certificates: certificates = this.#certificates });
       if (this.#news !== news) await worker.ask({ kind: 'news', news: news = this.#news });
@@ -253,6 +263,11 @@ export class WorkerPool {
   }
 
   #documents(): Document[] { return [...this.#policies].flatMap(([processor, known]) => [...known].map(([id, document]) => ({ processor, id, document }))); }
+}
+
+class NoWorker extends Error {
+  override readonly name = 'NoWorker';
+  constructor() { super('no ext_proc worker is ready'); }
 }
 
 interface Document { readonly processor: string; readonly id: string; readonly document: Secret }

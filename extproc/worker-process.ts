@@ -2,6 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { Secret } from '../policy/secret.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
 export interface WorkerScript {
@@ -10,6 +11,15 @@ export interface WorkerScript {
   readonly arguments?: readonly string[];
   /** Answers what workers `ask`, in JSON. `signal` aborts when the one that asked is gone. What it rejects with is not passed on: it may quote a secret. */
   readonly onAsk?: (question: unknown, from: { readonly signal: AbortSignal }) => Promise<unknown>;
+}
+
+/** What it has the process in charge do. */
+export interface Charge {
+  /** It wants no more connections. */
+  leaves(patience: number): void;
+  /** A policy for all workers. Resolves with what is wrong with it, if anything is. */
+  put(processor: string, id: string, document: Secret): Promise<string | undefined>;
+  keep(processor: string, ids: ReadonlySet<string>): void;
 }
 
 /** It did not answer, because it is no more; nothing is said about what it was asked. */
@@ -33,18 +43,19 @@ export class WorkerProcess {
   readonly exited: Promise<void>;
   readonly #child: ChildProcess;
   readonly #onAsk: WorkerScript['onAsk'];
+  readonly #charge: Charge;
   readonly #gone = new AbortController();
   readonly #waiting = new Map<number, { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }>();
   /** On their way to it. They are open here, too, until it has them: a worker that dies leaves no connection behind that nobody serves. */
   readonly #handed = new Map<number, Socket>();
   #numbers = 0;
 
-  /** `leaves`: it sends no more connections, please. */
-  constructor(slot: number, { script, arguments: rest = [], onAsk }: WorkerScript, leaves: (patience: number) => void) {
+  constructor(slot: number, { script, arguments: rest = [], onAsk }: WorkerScript, charge: Charge) {
     this.slot = slot;
+    this.#charge = charge;
     this.#onAsk = onAsk;
     this.#child = fork(script, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    this.#child.on('message', (message: FromWorker) => this.#heard(message, leaves));
+    this.#child.on('message', (message: FromWorker) => this.#heard(message));
     this.#child.on('error', () => {}); // 'exit' follows
     this.exited = new Promise<void>((resolve) => { this.#child.once('exit', () => resolve()); }).then(() => {
       this.ready = false;
@@ -83,15 +94,23 @@ export class WorkerProcess {
   /** What it was given and did not take. */
   get left(): readonly Socket[] { return [...this.#handed.values()]; }
 
-  #heard(message: FromWorker, leaves: (patience: number) => void): void {
+  #heard(message: FromWorker): void {
     switch (message.kind) {
       case 'adopted':
         this.#handed.get(message.number)?.destroy();
         this.#handed.delete(message.number);
         return;
       case 'closed': this.connections--; return;
-      case 'ask': void this.#answer(message.number, message.asked); return;
-      case 'leaving': leaves(message.patience); return;
+      case 'ask': {
+        const { number, asked } = message;
+        const onAsk = this.#onAsk;
+        if (onAsk === undefined) this.tell({ kind: 'answer', number, problem: 'nobody answers questions here' });
+        else void this.#answer(number, () => onAsk(asked, { signal: this.#gone.signal }));
+        return;
+      }
+      case 'put': void this.#answer(message.number, () => this.#charge.put(message.processor, message.id, new Secret(message.document))); return;
+      case 'keep': void this.#answer(message.number, async () => this.#charge.keep(message.processor, new Set(message.ids))); return;
+      case 'leaving': this.#charge.leaves(message.patience); return;
       case 'done': {
         const question = this.#waiting.get(message.question);
         this.#waiting.delete(message.question);
@@ -101,10 +120,9 @@ export class WorkerProcess {
     }
   }
 
-  async #answer(number: number, asked: unknown): Promise<void> {
-    if (this.#onAsk === undefined) { this.tell({ kind: 'answer', number, problem: 'nobody answers questions here' }); return; }
+  async #answer(number: number, answer: () => Promise<unknown>): Promise<void> {
     try {
-      const value = await this.#onAsk(asked, { signal: this.#gone.signal });
+      const value = await answer();
       this.tell({ kind: 'answer', number, value });
     } catch (error) {
       this.tell({ kind: 'answer', number, problem: `refused: ${error instanceof Error ? error.name : 'error'}` });

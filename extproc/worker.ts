@@ -2,11 +2,12 @@
 
 import type { Socket } from 'node:net';
 import { Secret } from '../policy/secret.ts';
+import type { PolicyIntake } from './policy-intake.ts';
 import type { AnyProcessor } from './processor.ts';
 import { type Certificates, ExtProcServer, type ServerOptions } from './server.ts';
 
 export type ToWorker =
-  | { readonly kind: 'begin'; readonly certificates?: Certificates }
+  | { readonly kind: 'begin'; readonly certificates?: Certificates; readonly controllers?: readonly string[] }
   | { readonly kind: 'add'; readonly processor: string; readonly id: string; readonly document: string }
   | { readonly kind: 'retain'; readonly processor: string; readonly ids: readonly string[] }
   | { readonly kind: 'renew'; readonly certificates: Certificates }
@@ -22,11 +23,17 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'done'; readonly question: number; readonly value?: unknown; readonly problem?: string }
-  | { readonly kind: 'ask'; readonly number: number; readonly asked: unknown }
+  | FromWorkerAsking & { readonly number: number }
   | { readonly kind: 'adopted'; readonly number: number }
   | { readonly kind: 'closed' }
   /** Sends no more connections, please; `drain` is the answer, and nothing comes after it. */
   | { readonly kind: 'leaving'; readonly patience: number };
+
+export type FromWorkerAsking =
+  | { readonly kind: 'ask'; readonly asked: unknown }
+  /** What a controller brought, for all workers. */
+  | { readonly kind: 'put'; readonly processor: string; readonly id: string; readonly document: string }
+  | { readonly kind: 'keep'; readonly processor: string; readonly ids: readonly string[] };
 
 /** How long requests have after a SIGTERM. */
 const PATIENCE = 30_000;
@@ -54,8 +61,13 @@ export function serveAsWorker(options: WorkerOptions, onNews: (news: unknown) =>
   const send = (message: FromWorker): void => { if (process.connected) process.send?.(message); };
   const carryOut = async (message: ToWorker): Promise<unknown> => {
     switch (message.kind) {
-      case 'begin': server.prepare(message.certificates); return undefined;
-      case 'add': policiesOf(message.processor)?.add(message.id, new Secret(message.document)); return undefined;
+      case 'begin': server.prepare(message.certificates, message.controllers && intake(message.controllers)); return undefined;
+      case 'add': {
+        const policies = policiesOf(message.processor);
+        if (policies === undefined) throw new UnknownProcessor();
+        policies.add(message.id, new Secret(message.document));
+        return undefined;
+      }
       case 'retain': policiesOf(message.processor)?.retain(new Set(message.ids)); return undefined;
       case 'renew': server.renew(message.certificates); return undefined;
       case 'news': await onNews(message.news); return undefined;
@@ -100,13 +112,20 @@ export function serveAsWorker(options: WorkerOptions, onNews: (news: unknown) =>
   // A terminal's Ctrl-C reaches every process; the one in charge decides.
   process.on('SIGINT', () => {});
   process.on('disconnect', () => process.exit(1));
-  const ask = (question: unknown): Promise<unknown> => new Promise((resolve, reject) => {
+  const request = (asking: FromWorkerAsking): Promise<unknown> => new Promise((resolve, reject) => {
     if (process.send === undefined || !process.connected) { reject(new Error('the process in charge is gone')); return; }
     const number = ++questions;
-    process.send({ kind: 'ask', number, asked: question } satisfies FromWorker, undefined, undefined, (error) => {
+    process.send({ ...asking, number } satisfies FromWorker, undefined, undefined, (error) => {
       if (error !== null && asked.delete(number)) reject(new Error('the process in charge is gone'));
     });
     asked.set(number, { resolve, reject });
   });
-  return { server, ask };
+  const intake = (controllers: readonly string[]): PolicyIntake => ({
+    controllers,
+    put: async (processor, id, document) => await request({ kind: 'put', processor, id, document: document.reveal() }) as string | undefined,
+    retain: (processor, ids) => request({ kind: 'keep', processor, ids }),
+  });
+  return { server, ask: (question) => request({ kind: 'ask', asked: question }) };
 }
+
+class UnknownProcessor extends Error { override readonly name = 'UnknownProcessor'; }
