@@ -38,6 +38,7 @@ export class RedisConnections {
     // The messages of others quote it.
     const url = store.url.reveal();
     if (!/^(rediss?|unix):/.test(url) || !URL.canParse(url)) throw new Error('the URL of the session store is not one of Redis');
+    if (store.ca !== undefined && !url.startsWith('rediss:')) throw new Error('a session store with a CA has a URL that begins with rediss:');
     const key = JSON.stringify([url, store.ca]);
     return {
       command: (...words) => {

@@ -1,6 +1,6 @@
 // A real Redis of a test's own: on a port nobody else has, with a password, and in a process that can be stopped, killed and started again.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,22 +9,27 @@ export const PASSWORD = 'hunter2/@:%';
 
 export class RedisServer {
   readonly port: number;
+  readonly #tls: { readonly key: string; readonly certificate: string } | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), 'gw-redis-'));
   #process: ChildProcess | undefined;
 
-  private constructor(port: number) { this.port = port; }
+  private constructor(port: number, tls: { readonly key: string; readonly certificate: string } | undefined) {
+    this.port = port;
+    this.#tls = tls;
+  }
 
-  static async start(): Promise<RedisServer> {
-    const server = new RedisServer(await freePort());
+  /** With a certificate it speaks TLS and nothing else. */
+  static async start(tls?: { readonly key: string; readonly certificate: string }): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), tls);
     await server.start();
     return server;
   }
 
-  get url(): string { return `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${this.port}/0`; }
+  get url(): string { return `${this.#tls === undefined ? 'redis' : 'rediss'}://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${this.port}/0`; }
 
   /** With nothing in it. */
   async start(): Promise<void> {
-    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--requirepass', PASSWORD, '--save', '', '--appendonly', 'no', '--dir', this.#folder, '--enable-debug-command', 'yes'], { stdio: 'ignore' });
+    const child = spawn('redis-server', [...this.#ports(), '--bind', '127.0.0.1', '--requirepass', PASSWORD, '--save', '', '--appendonly', 'no', '--dir', this.#folder], { stdio: 'ignore' });
     this.#process = child;
     const failed = new Promise<never>((_, reject) => {
       child.once('error', () => reject(new Error('no redis-server on this machine; it is in the package redis-server (Debian, Ubuntu: apt-get install redis-server)')));
@@ -32,6 +37,14 @@ export class RedisServer {
     });
     failed.catch(() => undefined);
     while (await Promise.race([answers(this.port), failed]) !== true) await new Promise((resolve) => { setTimeout(resolve, 20); });
+  }
+
+  #ports(): string[] {
+    if (this.#tls === undefined) return ['--port', String(this.port)];
+    const [key, certificate] = [join(this.#folder, 'key.pem'), join(this.#folder, 'certificate.pem')];
+    writeFileSync(key, this.#tls.key);
+    writeFileSync(certificate, this.#tls.certificate);
+    return ['--port', '0', '--tls-port', String(this.port), '--tls-key-file', key, '--tls-cert-file', certificate, '--tls-ca-cert-file', certificate, '--tls-auth-clients', 'no'];
   }
 
   signal(name: 'SIGSTOP' | 'SIGCONT'): void { this.#process?.kill(name); }

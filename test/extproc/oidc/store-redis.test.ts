@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { issueCertificate } from '../../../examples/certificate.ts';
 import { KeyRing, newKeyRing } from '../../../extproc/oidc/keyring.ts';
 import { RedisConnections } from '../../../extproc/oidc/redis-connection.ts';
 import { redisSessions } from '../../../extproc/oidc/redis-store.ts';
@@ -321,6 +322,29 @@ describe('while the store', () => {
     own.close();
     expect(error).toBeInstanceOf(StoreUnavailable);
     expect(inspect(error) + JSON.stringify(logged)).not.toMatch(/wrong-hunter|hunter2/);
+  });
+});
+
+describe('over TLS', () => {
+  const authority = issueCertificate('CA of the store', { authority: true });
+  const other = issueCertificate('another CA', { authority: true });
+  let secure: RedisServer;
+  beforeAll(async () => { secure = await RedisServer.start(issueCertificate('localhost', { addresses: ['127.0.0.1'], issuer: authority })); });
+  afterAll(async () => { await secure.stop(); });
+
+  test.each<[string, string | undefined, string]>([
+    ['the store is trusted by its CA', authority.certificate, 'PONG'],
+    ['another’s certificate is not taken', other.certificate, 'StoreUnavailable'],
+    ['nor one that nobody vouches for', undefined, 'StoreUnavailable'],
+  ])('%s', async (_, ca, answer) => {
+    const own = new RedisConnections({ world, log });
+    expect(await own.to({ url: new Secret(secure.url), ...(ca === undefined ? {} : { ca }) }).command('PING').catch(({ name }: Error) => name)).toBe(answer);
+    own.close();
+  });
+
+  test('a store with a CA is not reached in the clear', async () => {
+    const own = new RedisConnections({ world, log });
+    expect(() => own.to({ url: new Secret(server.url), ca: authority.certificate })).toThrow('a session store with a CA has a URL that begins with rediss:');
   });
 });
 
