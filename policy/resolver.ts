@@ -1,5 +1,5 @@
 // The policy of extproc/resolver: which hosts a route of a Backend of type DynamicResolver may reach, and how names are looked up.
-// One shape for the kind ResolverPolicy and for the processor. Three lists that read alike: `allow` says what there is, `deny` wins.
+// What the kind ResolverPolicy writes, and what the processor knows once all that is written over a rule is put together. Three lists that read alike: `allow` says what there is, `deny` wins.
 import { z } from 'zod';
 import { Duration, PositiveDuration, parseDuration } from './duration.ts';
 

@@ -91,6 +91,21 @@ describe('a request for the gateway itself', () => {
   });
 });
 
+describe('is no other for a client that would have the name taken out on the way', () => {
+  const edge = (): string => gatewright.address('http', 'eg');
+  const upgrade = 'Upgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n';
+  test.each([['Connection: close, cdn-loop\r\n'], [`Connection: Upgrade, cdn-loop\r\n${upgrade}`], [`Connection: cdn-loop\r\nConnection: Upgrade\r\n${upgrade}`]])('%j', async (headers) => {
+    const socket = connect({ host: '127.0.0.1', port: Number(edge().split(':')[1]) });
+    const answer = await new Promise<string>((resolve, reject) => {
+      socket.on('error', reject).setEncoding('latin1').once('data', resolve).setTimeout(20_000, () => reject(new Error(`no answer; ${nat.requests} requests`)));
+      socket.write(`GET / HTTP/1.1\r\nHost: public.test:${nat.port}\r\n${headers}\r\n`);
+    });
+    socket.destroy();
+    expect(answer).toMatch(/^HTTP\/1\.1 508 /);
+    expect(nat.requests).toBe(1);
+  });
+});
+
 describe('a host is told by whom it is asked', () => {
   const OWN = /^gatewright-[0-9a-f]{16}$/;
   const told = async (headers = ''): Promise<string> => {
