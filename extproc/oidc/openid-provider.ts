@@ -120,6 +120,7 @@ function checkCallback(callback: URLSearchParams, state: string, metadata: Metad
   if (digest(callback.get('state') ?? '') !== digest(state) || state === '') throw new InvalidAnswer('state');
   const iss = callback.get('iss');
   if (iss === null ? metadata.authorization_response_iss_parameter_supported === true : iss !== metadata.issuer) throw new InvalidAnswer('iss');
+  if (['id_token', 'access_token', 'token', 'response'].some((name) => callback.has(name))) throw new InvalidAnswer('callback_of_another_flow');
   const error = callback.get('error');
   if (error !== null) throw new ProviderRefused(error, callback.get('error_description') ?? undefined);
   if ((callback.get('code') ?? '') === '') throw new InvalidAnswer('code_missing');

@@ -57,12 +57,13 @@ function failure(error: unknown): Error {
   for (let each: unknown = error; typeof each === 'object' && each !== null && chain.length < 5; each = 'cause' in each ? each.cause : undefined) chain.push(each);
   const ours = chain.find((each) => each instanceof ProviderUnavailable || each instanceof InvalidAnswer);
   if (ours !== undefined) return ours as Error;
-  const said = (name: string): string | undefined => { for (const each of chain) { const value: unknown = name in each ? each[name as keyof typeof each] : undefined; if (typeof value === 'string' && value !== '') return value; } return undefined; };
-  const code = said('code') ?? '';
-  if (code === 'OAUTH_RESPONSE_BODY_ERROR' || code === 'OAUTH_AUTHORIZATION_RESPONSE_ERROR') return new ProviderRefused(said('error') ?? 'unknown', said('error_description'));
+  const all = (name: string): string[] => chain.map((each): unknown => name in each ? each[name as keyof typeof each] : undefined).filter((value) => typeof value === 'string' && value !== '') as string[];
+  const [code] = all('code');
+  if (code === 'OAUTH_RESPONSE_BODY_ERROR' || code === 'OAUTH_AUTHORIZATION_RESPONSE_ERROR') return new ProviderRefused(all('error')[0] ?? 'unknown', all('error_description')[0]);
   if (code === 'OAUTH_RESPONSE_IS_NOT_CONFORM') return new ProviderUnavailable('http_status');
-  const claim = said('claim') ?? /^JWT "(\w+)"/.exec(said('message') ?? '')?.[1];
+  const claim = all('claim')[0] ?? all('message').map((message) => /^(?:unexpected )?JWT "(\w+)"/.exec(message)?.[1]).find((name) => name !== undefined);
   if (claim !== undefined) return new InvalidAnswer(`id_token_${claim}`);
-  if (chain.some((each) => 'header' in each) || code === 'OAUTH_UNSUPPORTED_OPERATION') return new InvalidAnswer('id_token_alg');
+  if (code === 'OAUTH_UNSUPPORTED_OPERATION') return new InvalidAnswer('id_token_unsupported');
+  if (chain.some((each) => 'header' in each)) return new InvalidAnswer('id_token_alg');
   return new InvalidAnswer(code === 'OAUTH_PARSE_ERROR' ? 'id_token_malformed' : 'token_response');
 }

@@ -27,7 +27,7 @@ export async function verifyLogin(token: string, expected: LoginExpected): Promi
     const { auth_time } = claims;
     if (typeof auth_time !== 'number' || auth_time + expected.maxAgeS < expected.now / 1000 - SKEW_S) throw new InvalidAnswer('id_token_auth_time');
   }
-  if (expected.acr.length > 0 && !expected.acr.includes(`${claims['acr']}`)) throw new InvalidAnswer('id_token_acr');
+  if (!isOf(claims['acr'], expected.acr)) throw new InvalidAnswer('id_token_acr');
   return claims;
 }
 
@@ -39,7 +39,7 @@ export async function verifyRefresh(token: string, expected: RefreshExpected): P
   if (claims.iss !== before['iss']) throw new InvalidAnswer('id_token_iss');
   if (!audiences(before['aud']).every((audience) => audiences(claims.aud).includes(audience))) throw new InvalidAnswer('id_token_aud');
   if (claims['nonce'] !== undefined && before['nonce'] !== undefined && claims['nonce'] !== before['nonce']) throw new InvalidAnswer('id_token_nonce');
-  if (claims['acr'] !== undefined && expected.acr.length > 0 && !expected.acr.includes(`${claims['acr']}`)) throw new InvalidAnswer('id_token_acr');
+  if (claims['acr'] !== undefined && !isOf(claims['acr'], expected.acr)) throw new InvalidAnswer('id_token_acr');
   return claims;
 }
 
@@ -108,6 +108,8 @@ function believable(kind: string, error: unknown): InvalidAnswer {
   if (error instanceof errors.JWTClaimValidationFailed) return new InvalidAnswer(`${kind}_${error.claim.replace(/[^a-z_]/g, '')}`);
   return new InvalidAnswer(`${kind}_malformed`);
 }
+
+function isOf(acr: unknown, required: readonly string[]): boolean { return required.length === 0 || (typeof acr === 'string' && required.includes(acr)); }
 
 function audiences(aud: unknown): readonly unknown[] { return Array.isArray(aud) ? aud : aud === undefined ? [] : [aud]; }
 
