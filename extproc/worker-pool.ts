@@ -35,8 +35,9 @@ const HUNG_AFTER = 10_000;
 const ADD_PATIENCE = 5_000;
 /** After the patience of a drain, for what workers do last. */
 const END_PATIENCE = 2_000;
-/** Connections that wait while no worker is ready. */
+/** Connections that wait while no worker is ready, and for how long it is worth it: beyond that Envoy is better told at once. */
 const MAX_HOMELESS = 1000;
+const HOMELESS_PAUSE = 1_000;
 
 export class WorkerPool {
   /** The endpoints for Envoy's cluster: paths, or the port. */
@@ -51,6 +52,8 @@ export class WorkerPool {
   #certificates: Certificates | undefined;
   #news: unknown;
   #homeless: [Socket, number][] = [];
+  /** No worker is ready, and none will be soon. */
+  #hopeless = false;
   #becameReady = Promise.withResolvers<void>();
   #stopping = false;
 
@@ -177,7 +180,7 @@ export class WorkerPool {
     const own = this.#options.address.kind === 'unix' ? alive.find((worker) => worker.slot === slot) : undefined;
     const worker = own ?? alive.sort((a, b) => a.connections - b.connections)[0];
     if (worker !== undefined) worker.hand(socket);
-    else if (this.#homeless.length < MAX_HOMELESS && !this.#stopping) this.#homeless.push([socket, slot]);
+    else if (this.#homeless.length < MAX_HOMELESS && !this.#stopping && !this.#hopeless) this.#homeless.push([socket, slot]);
     else socket.destroy();
   }
 
@@ -202,6 +205,7 @@ export class WorkerPool {
     if (worker.leaving) return;
     worker.ready = true;
     worker.readySince = world.monotonic();
+    this.#hopeless = false;
     this.#watch(worker);
     this.#becameReady.resolve();
     this.#becameReady = Promise.withResolvers();
@@ -234,6 +238,9 @@ export class WorkerPool {
     const pause = Math.min(RESPAWN_AFTER * 2 ** (failures - 1), RESPAWN_AFTER_MOST);
     log.warn({ pid: worker.pid, ...worker.end, pause }, 'an ext_proc worker died; another takes its place');
     world.after(pause, () => this.#respawn(worker.slot));
+    if (pause <= HOMELESS_PAUSE || this.#alive().length > 0) return;
+    this.#hopeless = true;
+    for (const [socket] of this.#homeless.splice(0)) socket.destroy();
   }
 
   #leaves(worker: WorkerProcess, patience: number): void {

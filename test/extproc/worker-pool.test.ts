@@ -123,9 +123,11 @@ describe('a worker that does not begin', () => {
       writeFileSync(obstacle, '');
       process.kill(own.pids[0] ?? 0, 'SIGKILL');
       const refusals = (): typeof logged => logged.filter(({ problem }) => problem !== undefined);
-      await expect.poll(() => refusals().length, { timeout: 30_000 }).toBeGreaterThan(2);
+      await expect.poll(() => refusals().length, { timeout: 30_000 }).toBeGreaterThan(3);
       expect(refusals()[0]).toMatchObject({ problem: 'policy policy-1 of gate: add failed: Error', text: 'an ext_proc worker cannot begin; it is ended' });
       expect(own.pids).toEqual([]);
+      // Nobody is kept waiting for what will not be there soon.
+      await expect(reach(own.endpoints[0] ?? '')).rejects.toThrow();
       rmSync(obstacle);
       await expect.poll(() => own.pids.length, { timeout: 30_000 }).toBe(1);
       const client = await reach(own.endpoints[0] ?? '');
