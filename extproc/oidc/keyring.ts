@@ -12,13 +12,12 @@ const KeyRingKey = z.object({
   /** ES256, private. */
   signing: z.object({ kty: z.literal('EC'), crv: z.literal('P-256'), x: z.string(), y: z.string(), d: z.string() }).readonly(),
 }).readonly();
-export type KeyRingKey = z.infer<typeof KeyRingKey>;
 
 /**
  * Newest first. The newest is in reserve: it seals and signs nothing before a newer one follows, a month later. So whatever reads the ring, Envoy's workers and
  * processes that look once an hour included, has long learnt a key by the time it meets something made with it, and no clock decides which key that is.
  */
-export interface KeyRingData { readonly keys: readonly KeyRingKey[] }
+export interface KeyRingData { readonly keys: readonly z.infer<typeof KeyRingKey>[] }
 const KeyRingData = z.object({ keys: z.array(KeyRingKey).min(1) });
 
 /** From its JSON. Undefined: it is none. */
@@ -45,7 +44,7 @@ export async function rotated({ keys }: KeyRingData, world: Pick<World, 'now' | 
   return { keys: ring.filter((_, i) => i < 3 || now - (ring[i - 2]?.created ?? now) < KEPT_MS) };
 }
 
-async function newKey(world: Pick<World, 'now' | 'random'>): Promise<KeyRingKey> {
+async function newKey(world: Pick<World, 'now' | 'random'>): Promise<z.infer<typeof KeyRingKey>> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   const signing = KeyRingKey.unwrap().shape.signing.parse(await exportJWK(privateKey));
   const kid = (await calculateJwkThumbprint(signing)).slice(0, 16);
