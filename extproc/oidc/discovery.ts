@@ -88,9 +88,9 @@ export class Discovery {
   }
 
   async #askKeys(): Promise<Keys> {
-    const { get } = this.#options;
+    const { jwks_uri } = await this.#metadata.get();
     try {
-      return local(readKeys(await get(new URL((await this.#metadata.get()).jwks_uri))));
+      return local(readKeys(await this.#options.get(new URL(jwks_uri))));
     } catch (error) {
       this.#warn('keys of the provider cannot be had', error, this.#keys.value !== undefined);
       throw error;
@@ -99,7 +99,12 @@ export class Discovery {
 
   #use(): void {
     this.#used = true;
-    if (this.#cancel !== undefined || this.#closed) return;
+    if (this.#cancel === undefined) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#used = false;
     const { random, now } = this.#options.world;
     const [dice = 0] = random(1);
     const age = Math.max(0, now() - Math.min(this.#metadata.at, this.#keys.at));
@@ -108,14 +113,11 @@ export class Discovery {
   }
 
   async #renew(): Promise<void> {
-    this.#used = false;
     const [metadata] = await Promise.allSettled([this.#metadata.renew()]);
     const [keys] = await Promise.allSettled([this.#keys.renew()]);
     this.#failures = metadata.status === 'fulfilled' && keys.status === 'fulfilled' ? 0 : this.#failures + 1;   // it was logged
     this.#cancel = undefined;
-    const used = this.#used;
-    if (used || this.#failures > 0 && this.#failures <= RETRIES_UNUSED) this.#use();
-    this.#used = used;
+    if (this.#used || (this.#failures > 0 && this.#failures <= RETRIES_UNUSED)) this.#schedule();
   }
 
   /** The same once a minute at most. */
