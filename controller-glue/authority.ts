@@ -8,7 +8,7 @@ import type { Fault } from './problem-at.ts';
 interface Ref { readonly group: string; readonly kind: string; readonly name: string; readonly namespace?: string | undefined }
 
 /** Who refers to them, where, and what the authorities together are called. */
-export interface Referrer { readonly name: string; readonly kind: 'ClientTrafficPolicy' | 'Backend'; readonly namespace: string; readonly at: string }
+export interface Referrer { readonly name: string; readonly kind: 'ClientTrafficPolicy' | 'Backend' | 'OIDCPolicy'; readonly namespace: string; readonly at: string }
 
 /** Null when any of them cannot be used: `say` has said why, and whoever refers to them must not be served without. */
 export function authority(refs: readonly Ref[], referrer: Referrer, find: Lookup, say: (fault: Fault) => void): IrAuthority | null {

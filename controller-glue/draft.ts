@@ -2,7 +2,7 @@
 import type { Condition } from './condition.ts';
 import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limit.ts';
 import type { Fault } from '../policy/fault.ts';
-import type { OidcPolicy } from '../policy/oidc.ts';
+import type { ClientAuthentication, OidcPolicy } from '../policy/oidc.ts';
 import type { WrittenResolverPolicy } from '../policy/resolver.ts';
 import type { Ir, IrAction, IrCertificate, IrAuthority, IrCluster, IrHttpLimits, IrJwt, IrMatch, ObjectRef } from './ir.ts';
 import type { BackendSpec } from './kinds/backend.ts';
@@ -14,6 +14,8 @@ import type { FaultPolicySpec } from './kinds/fault-policy.ts';
 import type { Listener } from './kinds/gateway.ts';
 import type { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import type { HttpRouteSpec, ParentRef } from './kinds/http-route.ts';
+import type { Provider } from '../policy/jwt.ts';
+import type { OidcPolicySpec } from './kinds/oidc-policy.ts';
 import type { ResolverPolicySpec } from './kinds/resolver-policy.ts';
 import type { SecurityPolicySpec } from './kinds/security-policy.ts';
 import type { UnsupportedPolicySpec } from './kinds/unsupported-policy.ts';
@@ -66,7 +68,11 @@ export interface DraftClass { readonly resource: Resource<GatewayClassSpec>; rea
 
 export type DraftBackend =
   | { readonly kind: 'accepted'; readonly resource: Resource<BackendSpec>; readonly cluster: IrCluster & { readonly kind: 'dynamic' } }
+  /** For the provider of a login; routes cannot send to it. */
+  | { readonly kind: 'endpoints'; readonly resource: Resource<BackendSpec>; readonly endpoints: readonly ProviderAddress[]; readonly authority?: IrAuthority }
   | { readonly kind: 'refused'; readonly resource: Resource<BackendSpec>; readonly why: 'disabled' | 'invalid'; readonly message: string };
+
+export interface ProviderAddress { readonly host: string; readonly port: number }
 
 export interface DraftGateway {
   readonly resource: Resource<GatewaySpec>;
@@ -121,6 +127,7 @@ export interface PolicyKinds {
   readonly BackendTrafficPolicy: { readonly spec: BackendTrafficPolicySpec; readonly effect: BackendTrafficEffect };
   readonly FaultPolicy: { readonly spec: FaultPolicySpec; readonly effect: FaultEffect };
   readonly ResolverPolicy: { readonly spec: ResolverPolicySpec; readonly effect: WrittenResolverPolicy };
+  readonly OIDCPolicy: { readonly spec: OidcPolicySpec; readonly effect: OidcEffect };
   readonly ConcurrencyPolicy: { readonly spec: ConcurrencyPolicySpec; readonly effect: ConcurrencyPolicy };
   readonly ClientTrafficPolicy: { readonly spec: ClientTrafficPolicySpec; readonly effect: ClientTrafficEffect };
   readonly ConnectionLimitPolicy: { readonly spec: ConnectionLimitPolicySpec; readonly effect: ConnectionLimitEffect };
@@ -134,7 +141,17 @@ export interface SecurityEffect { readonly jwt?: IrJwt; readonly keySets: readon
 export interface OidcLogin {
   readonly policy: Omit<OidcPolicy, 'clientAuthentication' | 'redirectUrl' | 'callbackPath'>;
   readonly redirect: RedirectUrl;
+  /** A session in place of a token of jwt. */
+  readonly session: Provider;
   readonly clientSecret?: Secret;
+}
+
+/** What is absent, the login is without. */
+export interface OidcEffect extends Pick<OidcPolicy, 'session' | 'assertionMs' | 'claimHeaders' | 'jwksPath' | 'postLogoutRedirectUrl' | 'backChannelLogoutPath' | 'authorizationParameters' | 'maxAgeMs' | 'requiredAcr' | 'passPreflight' | 'errorPage'> {
+  /** The secret is the SecurityPolicy's. */
+  readonly client: { readonly method: 'client_secret_basic' | 'client_secret_post' } | Extract<ClientAuthentication, { method: 'private_key_jwt' | 'none' }>;
+  /** Without an audience: the SecurityPolicy. */
+  readonly identity?: { readonly header: string; readonly audience: string | undefined };
 }
 
 export interface BackendTrafficEffect {

@@ -3,12 +3,15 @@ import { canonicalJson } from '../policy/canonical-json.ts';
 import { parseDuration } from '../policy/duration.ts';
 import type { JwtPolicy, Provider, Rule } from '../policy/jwt.ts';
 import { contentId } from './content-id.ts';
+import { handedOver, sessionProvider } from './handed-tokens.ts';
+import { headerProblem } from './header-problem.ts';
 import type { IrCluster, IrJwt } from './ir.ts';
 import { keySet } from './key-set.ts';
 import type { JwtProvider, SecurityPolicySpec } from './kinds/security-policy.ts';
 import type { Lookup } from './lookup.ts';
 import type { Fault } from './problem-at.ts';
 import { remoteKeysAddress } from './remote-keys.ts';
+import { tokenSources } from './token-sources.ts';
 
 export interface ReadPolicy {
   readonly jwt: IrJwt;
@@ -19,17 +22,26 @@ export interface ReadPolicy {
 }
 
 type Say = (fault: Fault) => void;
+const MAX_PROVIDERS = 16;   // policy/jwt.ts
 type Found = { readonly keySets: Map<string, string>; readonly clusters: IrCluster[] };
 
 /** Null: the policy says nothing about tokens. Faults of severity error mean that it must not be used. */
-export function jwtPolicy({ jwt, authorization }: SecurityPolicySpec, namespace: string, find: Lookup, say: Say): ReadPolicy | null {
+export function jwtPolicy({ jwt, authorization, oidc }: SecurityPolicySpec, namespace: string, find: Lookup, say: Say): ReadPolicy | null {
   if (jwt === undefined && authorization === undefined) return null;
   const found: Found = { keySets: new Map(), clusters: [] };
-  const providers = (jwt?.providers ?? []).map((each, i) => provider(each, `spec.jwt.providers[${i}]`, namespace, find, found, say));
+  const session = oidc === undefined ? undefined : sessionProvider({ jwt });
+  // What the login lets pass without a session must have a token. EG leaves that to `optional` and to the login seeing a token where jwt sees one, too.
+  const either = jwt?.optional === true && oidc?.passThroughAuthHeader === true;
+  const asked = (authorization?.rules ?? []).some(({ principal }) => principal?.jwt !== undefined && principal.jwt.provider === session?.name);
+  const providers = [
+    ...(jwt?.providers ?? []).map((each, i) => provider(each, `spec.jwt.providers[${i}]`, namespace, find, found, oidc, say)),
+    ...(session !== undefined && (either || asked) ? [session] : []),
+  ];
+  if (providers.length > MAX_PROVIDERS) say({ path: 'spec.jwt.providers', message: `must have at most ${MAX_PROVIDERS - 1} entries where sessions are judged, too` });
   const policy: JwtPolicy = {
     providers,
     // Without jwt there is no token to miss: authorization alone decides.
-    missing: jwt === undefined || jwt.optional === true ? 'Allow' : 'Deny',
+    missing: jwt === undefined || (jwt.optional === true && !either) ? 'Allow' : 'Deny',
     claimHeaders: (jwt?.providers ?? []).some((each) => each.recomputeRoute === true && each.claimToHeaders.length > 0) ? 'Request' : 'FilterState',
     ...(authorization === undefined ? {} : {
       authorization: { defaultAction: authorization.defaultAction, rules: authorization.rules.map((each, i) => rule(each, i, providers, say)) },
@@ -38,34 +50,19 @@ export function jwtPolicy({ jwt, authorization }: SecurityPolicySpec, namespace:
   return { jwt: { id: contentId(canonicalJson(policy)), policy }, ...found };
 }
 
-function provider(from: JwtProvider, at: string, namespace: string, find: Lookup, found: Found, say: Say): Provider {
+function provider(from: JwtProvider, at: string, namespace: string, find: Lookup, found: Found, oidc: SecurityPolicySpec['oidc'], say: Say): Provider {
   return {
     name: from.name,
     ...(from.issuer === undefined ? {} : { issuer: from.issuer }),
     audiences: from.audiences,
     keys: keys(from, at, namespace, find, found, say),
-    from: sources(from.extractFrom),
+    from: handedOver(tokenSources(from.extractFrom), oidc),
     claimToHeaders: from.claimToHeaders.map(({ header, claim }, i) => {
       const problem = headerProblem(header.toLowerCase());
       if (problem !== null) say({ path: `${at}.claimToHeaders[${i}].header`, message: problem });
       return { header: header.toLowerCase(), claim: claim.split('.') };
     }),
   };
-}
-
-/** Envoy's jwt_authn, where EG says nothing: `Authorization: Bearer …` and `?access_token=`. */
-function sources(from: JwtProvider['extractFrom']): Provider['from'] {
-  if (from === undefined || from.headers.length + from.cookies.length + from.params.length === 0) {
-    return { headers: [{ name: 'authorization', prefix: 'Bearer ' }], params: ['access_token'], cookies: [] };
-  }
-  return { headers: from.headers.map(({ name, valuePrefix }) => ({ name: name.toLowerCase(), prefix: valuePrefix ?? '' })), params: from.params, cookies: from.cookies };
-}
-
-/** Headers that a claim must never set: they say where a request goes and how long it is. */
-const RESERVED = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'keep-alive', 'proxy-connection', 'expect']);
-function headerProblem(header: string): string | null {
-  if (!/^[a-z0-9][a-z0-9._-]*$/.test(header)) return 'must be letters, digits, "-", "_" and "."';
-  return RESERVED.has(header) || header.startsWith('x-envoy-') ? 'must not be a header that Envoy itself goes by' : null;
 }
 
 function keys({ localJWKS, remoteJWKS }: JwtProvider, at: string, namespace: string, find: Lookup, found: Found, say: Say): Provider['keys'] {

@@ -11,6 +11,7 @@ import { FaultPolicySpec } from './kinds/fault-policy.ts';
 import { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import { HttpRouteSpec } from './kinds/http-route.ts';
 import { ignored } from './kinds/not-supported.ts';
+import { OidcPolicySpec } from './kinds/oidc-policy.ts';
 import { ReferenceGrantSpec } from './kinds/reference-grant.ts';
 import { ResolverPolicySpec } from './kinds/resolver-policy.ts';
 import { SecurityPolicySpec } from './kinds/security-policy.ts';
@@ -71,6 +72,7 @@ export const kinds: readonly Kind[] = [
   policy(GATEWRIGHT, 'FaultPolicy', 'faultPolicies', FaultPolicySpec),
   policy(GATEWRIGHT, 'ConcurrencyPolicy', 'concurrencyPolicies', ConcurrencyPolicySpec),
   policy(GATEWRIGHT, 'ResolverPolicy', 'resolverPolicies', ResolverPolicySpec),
+  policy(GATEWRIGHT, 'OIDCPolicy', 'oidcPolicies', OidcPolicySpec),
   policy(GATEWRIGHT, 'ConnectionLimitPolicy', 'connectionLimitPolicies', ConnectionLimitPolicySpec),
   policy(ENVOY_GATEWAY, 'Backend', 'backends', BackendSpec),
   { group: ENVOY_GATEWAY, kind: 'EnvoyGateway', versions: ['v1alpha1'], list: 'envoyGateways', body: EnvoyGatewayBody, hasSpec: false, scope: 'namespace', unknownFields: 'error' },

@@ -5,6 +5,7 @@ import { clientTrafficEffect } from './effects/client-traffic-policy.ts';
 import { concurrencyEffect } from './effects/concurrency-policy.ts';
 import { connectionLimitEffect } from './effects/connection-limit-policy.ts';
 import { faultEffect } from './effects/fault-policy.ts';
+import { oidcEffect } from './effects/oidc-policy.ts';
 import { resolverEffect } from './effects/resolver-policy.ts';
 import { securityEffect } from './effects/security-policy.ts';
 import type { Fault } from './problem-at.ts';
@@ -35,6 +36,7 @@ export const policyKinds: { readonly [Kind in PolicyKind]: Row<Kind> } = {
   FaultPolicy: { resources: ({ faultPolicies }) => faultPolicies, effect: faultEffect, words: wordsFor('FaultPolicy', 'faultPolicies') },
   ConcurrencyPolicy: { resources: ({ concurrencyPolicies }) => concurrencyPolicies, effect: concurrencyEffect, words: wordsFor('ConcurrencyPolicy', 'concurrencyPolicies') },
   ResolverPolicy: { resources: ({ resolverPolicies }) => resolverPolicies, effect: resolverEffect, words: wordsForResolvers(), addsUp: true },
+  OIDCPolicy: { resources: ({ oidcPolicies }) => oidcPolicies, effect: oidcEffect, words: wordsFor('OIDCPolicy', 'oidcPolicies') },
   ClientTrafficPolicy: { resources: ({ clientTrafficPolicies }) => clientTrafficPolicies, effect: clientTrafficEffect, words: wordsForListeners('ClientTrafficPolicy', 'ClientTrafficPolicies') },
   ConnectionLimitPolicy: { resources: ({ connectionLimitPolicies }) => connectionLimitPolicies, effect: connectionLimitEffect, words: wordsForListeners('ConnectionLimitPolicy', 'ConnectionLimitPolicies') },
 };

@@ -22,5 +22,7 @@ export function redirectUrl(text: string): RedirectUrl | string {
 function isAuthority(text: string): boolean {
   const [, bracketed, name, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return false;
-  return bracketed !== undefined ? isIP(bracketed) === 6 : name !== undefined && !name.startsWith('.') && !name.includes('..');
+  if (bracketed !== undefined) return isIP(bracketed) === 6;
+  // What browsers would spell otherwise is not the host that they come back to.
+  return name !== undefined && URL.canParse(`https://${name}/`) && new URL(`https://${name}/`).hostname === name.toLowerCase();
 }

@@ -11,6 +11,7 @@ import type { FaultPolicySpec } from './kinds/fault-policy.ts';
 import type { GatewayClassSpec, GatewaySpec } from './kinds/gateway.ts';
 import type { HttpRouteSpec } from './kinds/http-route.ts';
 import type { ReferenceGrantSpec } from './kinds/reference-grant.ts';
+import type { OidcPolicySpec } from './kinds/oidc-policy.ts';
 import type { ResolverPolicySpec } from './kinds/resolver-policy.ts';
 import type { SecurityPolicySpec } from './kinds/security-policy.ts';
 import type { EndpointSliceBody, ServiceSpec } from './kinds/service.ts';
@@ -64,6 +65,7 @@ export interface Resources {
   readonly faultPolicies: readonly Resource<FaultPolicySpec>[];
   readonly concurrencyPolicies: readonly Resource<ConcurrencyPolicySpec>[];
   readonly resolverPolicies: readonly Resource<ResolverPolicySpec>[];
+  readonly oidcPolicies: readonly Resource<OidcPolicySpec>[];
   readonly clientTrafficPolicies: readonly Resource<ClientTrafficPolicySpec>[];
   readonly connectionLimitPolicies: readonly Resource<ConnectionLimitPolicySpec>[];
   readonly backends: readonly Resource<BackendSpec>[];
@@ -74,7 +76,7 @@ export interface Resources {
 
 export const noResources: Resources = {
   gatewayClasses: [], gateways: [], httpRoutes: [], referenceGrants: [], services: [], endpointSlices: [], configMaps: [], secrets: [], namespaces: [],
-  securityPolicies: [], backendTrafficPolicies: [], faultPolicies: [], concurrencyPolicies: [], resolverPolicies: [], clientTrafficPolicies: [], connectionLimitPolicies: [], backends: [],
+  securityPolicies: [], backendTrafficPolicies: [], faultPolicies: [], concurrencyPolicies: [], resolverPolicies: [], oidcPolicies: [], clientTrafficPolicies: [], connectionLimitPolicies: [], backends: [],
   envoyGateways: [], unsupportedPolicies: [], unsupported: [],
 };
 

@@ -12,6 +12,7 @@ import { acceptRoutes } from './steps/accept-routes.ts';
 import { attachPolicies } from './steps/attach-policies.ts';
 import { bindPorts } from './steps/bind-ports.ts';
 import { buildTables } from './steps/build-tables.ts';
+import { checkLogins } from './steps/check-logins.ts';
 import { closeUnsupported } from './steps/close-unsupported.ts';
 import { readBackends } from './steps/read-backends.ts';
 import { readPolicies } from './steps/read-policies.ts';
@@ -40,6 +41,7 @@ const steps: readonly Step[] = [
   settleListeners,
   closeUnsupported,
   buildTables,
+  checkLogins,
   reportRefusals,
   writeStatuses,
 ];

@@ -41,7 +41,7 @@ export const SessionStore = z.strictObject({
   ca: z.string().optional(),
 });
 
-const HeaderMatch = z.strictObject({ name: header, type: z.enum(['Exact', 'Prefix', 'Suffix', 'RegularExpression']), value: z.string() });
+const HeaderMatch = z.strictObject({ name: z.string().regex(/^:?[a-z0-9][a-z0-9._-]*$/).describe(':path, too'), type: z.enum(['Exact', 'Prefix', 'Suffix', 'RegularExpression']), value: z.string() });
 
 /** The whole policy of one route. */
 export const OidcPolicy = z.strictObject({

@@ -8,9 +8,11 @@ import { GATEWRIGHT } from '../controller-glue/kinds.ts';
 import { ConcurrencyPolicySpec } from '../controller-glue/kinds/concurrency-policy.ts';
 import { ConnectionLimitPolicySpec } from '../controller-glue/kinds/connection-limit-policy.ts';
 import { FaultPolicySpec } from '../controller-glue/kinds/fault-policy.ts';
+import { OidcPolicySpec } from '../controller-glue/kinds/oidc-policy.ts';
 import { ResolverPolicySpec } from '../controller-glue/kinds/resolver-policy.ts';
 import { ConcurrencyPolicy, ConnectionLimit, ConnectionLimits } from '../policy/connection-limit.ts';
 import { Abort, Delay, Fault, ResponseDelay, ResponseFault, ResponseRateLimit, Schedule } from '../policy/fault.ts';
+import { ClientAuthenticationSettings, LoginSettings } from '../policy/oidc-policy.ts';
 import { RequestKey } from '../policy/request-key.ts';
 import { AllowedAddress, DnsSettings, PortPattern } from '../policy/resolver.ts';
 
@@ -23,6 +25,7 @@ const kinds: readonly { readonly kind: string; readonly plural: string; readonly
   { kind: 'ConcurrencyPolicy', plural: 'concurrencypolicies', spec: ConcurrencyPolicySpec, description: 'Limits on the requests that are in flight at one time. On a Gateway it is for every route of it that has none of its own; the routes share its counts.' },
   { kind: 'ConnectionLimitPolicy', plural: 'connectionlimitpolicies', spec: ConnectionLimitPolicySpec, description: 'Limits on the connections of a Gateway\'s listeners, before anything is read from them.' },
   { kind: 'ResolverPolicy', plural: 'resolverpolicies', spec: ResolverPolicySpec, description: 'Which hosts the routes of a Backend of type DynamicResolver may reach. What it denies on a Gateway no route of it may allow, and its dns is theirs; all else is for those that do not say it themselves. Without one: public addresses, at ports 80 and 443.' },
+  { kind: 'OIDCPolicy', plural: 'oidcpolicies', spec: OidcPolicySpec, description: 'What `oidc` of a SecurityPolicy cannot say of a login: where sessions are and how long they last, how the client shows who it is, what the app learns, logging out. On a Gateway it is for every route of it that has none of its own. Without `oidc` it changes nothing.' },
 ];
 
 /** What JSON Schema cannot say in the structural form that Kubernetes wants, as CEL. policy/ says it again, in code, for files and for the controller. */
@@ -42,13 +45,18 @@ const rules = new Map<unknown, readonly Rule[]>([
   [PortPattern, [{ rule: '!has(self.endPort) || self.endPort >= self.port', message: 'endPort must not be less than port' }]],
   [AllowedAddress, [{ rule: 'self != \'Metadata\'', message: 'Metadata cannot be allowed as a whole: name the address of the one that is meant' }]],
   [DnsSettings, [{ rule: 'duration(self.minTtl) <= duration(self.maxTtl)', message: 'minTtl must not be more than maxTtl' }]],
+  [ClientAuthenticationSettings, [
+    { rule: 'has(self.privateKeyRef) == (has(self.method) && self.method == \'PrivateKeyJwt\')', message: 'privateKeyRef must be given with PrivateKeyJwt, and with nothing else' },
+    { rule: '(!has(self.keyID) && !has(self.algorithm)) || (has(self.method) && self.method == \'PrivateKeyJwt\')', message: 'keyID and algorithm are for PrivateKeyJwt alone' },
+  ]],
+  [LoginSettings, [{ rule: '!has(self.parameters) || size(self.parameters) <= 32', message: 'parameters must have at most 32 entries' }]],
   ...kinds.map(({ spec }) => [spec, [{
     rule: 'has(self.targetRef) || (has(self.targetRefs) && size(self.targetRefs) > 0) || (has(self.targetSelectors) && size(self.targetSelectors) > 0)',
     message: 'must have one of targetRef, targetRefs, targetSelectors',
   }, {
     rule: '!has(self.targetRef) || !has(self.targetRefs) || (has(self.targetSelectors) && size(self.targetSelectors) > 0)',
     message: 'targetRef must not be given beside targetRefs',
-  }]] as const),
+  }, ...(spec === OidcPolicySpec ? [{ rule: '!has(self.logout) || !has(self.logout.backChannelPath) || (has(self.session) && has(self.session.store))', message: 'logout.backChannelPath needs session.store' }] : [])]] as const),
 ]);
 
 /** Lists whose entries have names that differ. */

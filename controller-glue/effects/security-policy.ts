@@ -8,7 +8,7 @@ import { oidcLogin } from './oidc-login.ts';
 
 /** Adds the clusters and key sets that the policy needs to the draft. */
 export function securityEffect({ spec, metadata }: Resource<SecurityPolicySpec>, draft: Draft, say: (fault: Fault) => void): SecurityEffect {
-  const login = spec.oidc === undefined ? undefined : oidcLogin(spec.oidc, metadata, draft, say);
+  const login = spec.oidc === undefined ? undefined : oidcLogin({ ...spec, oidc: spec.oidc }, metadata, draft, say);
   const oidc = login === undefined ? {} : { oidc: login };
   const read = jwtPolicy(spec, metadata.namespace, draft.find, say);
   if (read === null) return { keySets: [], ...oidc };

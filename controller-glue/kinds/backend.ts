@@ -1,7 +1,7 @@
 // Backend, gateway.envoyproxy.io/v1alpha1: hosts that no Service names. Of its types DynamicResolver is carried out: the request says which host.
 import { z } from 'zod';
-import { group, hostname, kind, namespaceName, objectName } from './names.ts';
-import { notSupported } from './not-supported.ts';
+import { group, hostname, kind, namespaceName, objectName, portNumber } from './names.ts';
+import { ignored, notSupported } from './not-supported.ts';
 
 const version = z.enum(['Auto', '1.0', '1.1', '1.2', '1.3']);
 const names = z.array(z.string().min(1).max(64).regex(/^[A-Za-z0-9_+-]+$/, 'must be a name as OpenSSL has it')).max(64);
@@ -28,6 +28,12 @@ export const BackendTls = z.strictObject({
   if (minVersion !== 'Auto' && maxVersion !== 'Auto' && minVersion > maxVersion) say('must not be above maxVersion', 'minVersion');
 });
 export type BackendTls = z.infer<typeof BackendTls>;
+
+/** One host of a Backend of type Endpoints. */
+export const BackendEndpoint = z.union([
+  z.strictObject({ ip: z.strictObject({ address: z.union([z.ipv4(), z.ipv6()]), port: portNumber }), hostname: z.string().optional(), zone: ignored }),
+  z.strictObject({ fqdn: z.strictObject({ hostname, port: portNumber }), hostname: z.string().optional(), zone: ignored }),
+]);
 
 export const BackendSpec = z.strictObject({
   type: z.enum(['Endpoints', 'DynamicResolver']).default('Endpoints'),

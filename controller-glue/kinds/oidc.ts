@@ -77,7 +77,7 @@ export const Oidc = z.strictObject({
   redirectURL: z.string().min(1).max(2048).optional(),
   denyRedirect: z.strictObject({
     headers: z.array(z.strictObject({
-      name: headerName, type: z.enum(['Exact', 'Prefix', 'Suffix', 'RegularExpression']).default('Exact'), value: z.string().min(1).max(1024),
+      name: z.string().min(1).max(256), type: z.enum(['Exact', 'Prefix', 'Suffix', 'RegularExpression']).default('Exact'), value: z.string().min(1).max(1024),
     })).min(1).max(16),
   }).optional(),
   logoutPath: OwnPath.default('/logout'),

@@ -1,8 +1,9 @@
 // Writes draft.backends: what each Backend can be used for, or why it cannot.
 import { authority } from '../authority.ts';
 import { certificate } from '../certificate.ts';
-import type { Draft, DraftBackend } from '../draft.ts';
-import type { IrCluster, IrUpstreamTls } from '../ir.ts';
+import type { Draft, DraftBackend, ProviderAddress } from '../draft.ts';
+import type { IrAuthority, IrCluster, IrUpstreamTls } from '../ir.ts';
+import { BackendEndpoint } from '../kinds/backend.ts';
 import type { BackendSpec, BackendTls } from '../kinds/backend.ts';
 import { problemAt } from '../problem-at.ts';
 import type { Fault } from '../problem-at.ts';
@@ -28,11 +29,36 @@ function backendsEnabled({ resources: { envoyGateways } }: Draft): boolean {
 }
 
 function readBackend(resource: Resource<BackendSpec>, draft: Draft): DraftBackend {
-  const faults: Fault[] = resource.spec.type === 'DynamicResolver' ? [] : [{ path: 'spec.type', message: 'Backend of type Endpoints is not supported yet; what a route sends to it answers 500' }];
-  const cluster = dynamicCluster(resource, draft, (fault) => faults.push(fault));
+  const faults: Fault[] = [];
+  const say = (fault: Fault): void => { faults.push(fault); };
+  const backend: DraftBackend = resource.spec.type === 'DynamicResolver' ? { kind: 'accepted', resource, cluster: dynamicCluster(resource, draft, say) } : ofProviders(resource, draft, say);
   draft.problems.push(...faults.map((fault) => problemAt(resource, fault)));
   const all = [...resource.problems, ...faults].map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
-  return all.length > 0 ? refused(resource, 'invalid', `The Backend was not accepted: ${all.join('; ')}`) : { kind: 'accepted', resource, cluster };
+  return all.length > 0 ? refused(resource, 'invalid', `The Backend was not accepted: ${all.join('; ')}`) : backend;
+}
+
+/** Where the provider of a login is: the one use that there is for endpoints yet. */
+function ofProviders(resource: Resource<BackendSpec>, draft: Draft, say: (fault: Fault) => void): DraftBackend {
+  const { spec: { endpoints = [], tls }, metadata } = resource;
+  const used = draft.resources.securityPolicies.some(({ spec, metadata: policy }) => (spec.oidc?.provider.backendRefs ?? []).some((ref) => ref.kind === 'Backend' && ref.name === metadata.name && (ref.namespace ?? policy.namespace) === metadata.namespace));
+  if (!used) {
+    say({ path: 'spec.type', message: 'Backend of type Endpoints is not supported yet; what a route sends to it answers 500' });
+    return { kind: 'endpoints', resource, endpoints: [] };
+  }
+  const addresses = endpoints.flatMap((each, i): ProviderAddress[] => {
+    const read = BackendEndpoint.safeParse(each);
+    if (!read.success) say({ path: `spec.endpoints[${i}]`, message: 'must be an ip or a fqdn, with a port' });
+    return !read.success ? [] : 'ip' in read.data ? [{ host: read.data.ip.address, port: read.data.ip.port }] : [{ host: read.data.fqdn.hostname, port: read.data.fqdn.port }];
+  });
+  if (endpoints.length === 0) say({ path: 'spec.endpoints', message: 'must have at least 1 entries' });
+  const { caCertificateRefs = [], wellKnownCACertificates: _, insecureSkipVerify: _verified, sni: _name, ...others } = tls ?? {};
+  for (const field of Object.keys(others)) say({ path: `spec.tls.${field}`, message: 'not supported for the provider of a login' });
+  const trusted = caCertificateRefs.length === 0 ? null : backendAuthority(caCertificateRefs, metadata, draft, say);
+  return { kind: 'endpoints', resource, endpoints: addresses, ...(trusted === null ? {} : { authority: trusted }) };
+}
+
+function backendAuthority(refs: NonNullable<BackendTls['caCertificateRefs']>, { namespace, name }: Resource<unknown>['metadata'], { find }: Draft, say: (fault: Fault) => void): IrAuthority | null {
+  return authority(refs, { name: `backend-ca/${namespace}/${name}`, kind: 'Backend', namespace, at: 'spec.tls.caCertificateRefs' }, find, say);
 }
 
 function refused(resource: Resource<BackendSpec>, why: 'disabled' | 'invalid', message: string): DraftBackend { return { kind: 'refused', resource, why, message }; }
@@ -51,11 +77,10 @@ function negotiated({ tls, appProtocols = [] }: BackendSpec): 'http1' | 'http2' 
   return offered.length === 0 || (offered.includes('h2') && offered.length > 1) ? 'alpn' : offered.includes('h2') ? 'http2' : 'http1';
 }
 
-function upstreamTls(tls: BackendTls, { namespace, name }: Resource<unknown>['metadata'], { find }: Draft, say: (fault: Fault) => void): IrUpstreamTls {
+function upstreamTls(tls: BackendTls, metadata: Resource<unknown>['metadata'], draft: Draft, say: (fault: Fault) => void): IrUpstreamTls {
   const { caCertificateRefs = [], clientCertificateRef: own, sni, minVersion = 'Auto', maxVersion = 'Auto', ciphers, ecdhCurves, signatureAlgorithms } = tls;
-  const trusted = caCertificateRefs.length === 0 ? null
-    : authority(caCertificateRefs, { name: `backend-ca/${namespace}/${name}`, kind: 'Backend', namespace, at: 'spec.tls.caCertificateRefs' }, find, say);
-  const shown = own === undefined ? null : clientCertificate(own, namespace, find);
+  const trusted = caCertificateRefs.length === 0 ? null : backendAuthority(caCertificateRefs, metadata, draft, say);
+  const shown = own === undefined ? null : clientCertificate(own, metadata.namespace, draft.find);
   if (typeof shown === 'string') say({ path: 'spec.tls.clientCertificateRef', message: shown });
   return {
     ...(trusted === null ? {} : { authority: trusted }),

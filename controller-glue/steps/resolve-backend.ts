@@ -1,18 +1,15 @@
 // One backendRef → a share of the traffic. Adds the cluster it needs to draft.clusters.
-import { isIP } from 'node:net';
 import type { Draft } from '../draft.ts';
-import type { IrCluster, IrEndpoint, IrShare } from '../ir.ts';
+import type { IrCluster, IrShare } from '../ir.ts';
 import { ENVOY_GATEWAY, GATEWAY_API } from '../kinds.ts';
 import type { BackendRef, HttpRouteSpec } from '../kinds/http-route.ts';
-import type { EndpointSliceBody, ServiceSpec } from '../kinds/service.ts';
-import { compare } from '../lookup.ts';
+import type { EndpointSliceBody } from '../kinds/service.ts';
 import { problemAt } from '../problem-at.ts';
 import type { Reason } from '../reason.ts';
 import type { Resource } from '../resources.ts';
+import { type ServicePort, serviceEndpoints } from '../service-endpoints.ts';
 
 export interface Backend { readonly share: IrShare; readonly refused?: { readonly reason: string; readonly message: string } }
-
-type ServicePort = ServiceSpec['ports'][number];
 
 export function resolveBackend(route: Resource<HttpRouteSpec>, ref: BackendRef, at: string, draft: Draft): Backend {
   const namespace = ref.namespace ?? route.metadata.namespace;
@@ -35,6 +32,7 @@ export function resolveBackend(route: Resource<HttpRouteSpec>, ref: BackendRef, 
       draft.clusters.set(backend.cluster.name, backend.cluster);
       return { share: { cluster: backend.cluster.name, weight: ref.weight } };
     }
+    if (backend.kind === 'endpoints') return refuse('gatewright_backend_invalid', 'UnsupportedValue', `Backend ${namespace}/${ref.name} is of type Endpoints, which is not supported yet as a backend of a route`);
     return backend.why === 'disabled' ? refuse('gatewright_backend_disabled', 'UnsupportedValue', 'Backend is disabled in Envoy Gateway configuration')
       : refuse('gatewright_backend_invalid', 'UnsupportedValue', `Backend ${namespace}/${ref.name} is not valid`);
   }
@@ -53,28 +51,5 @@ export function resolveBackend(route: Resource<HttpRouteSpec>, ref: BackendRef, 
 }
 
 function cluster(name: string, port: ServicePort, slices: readonly Resource<EndpointSliceBody>[]): IrCluster {
-  const found = new Map<string, IrEndpoint>();
-  for (const { spec } of slices) {
-    if (spec.addressType === 'FQDN') continue;
-    const target = targetPort(spec, port);
-    if (target === undefined) continue;
-    for (const { addresses, conditions } of spec.endpoints ?? []) {
-      if (conditions?.ready === false) continue;
-      for (const address of addresses) {
-        if (isIP(address) !== 0) found.set(`${address} ${target}`, { address, port: target });
-      }
-    }
-  }
-  const endpoints = [...found].sort(([a], [b]) => compare(a, b)).map(([, endpoint]) => endpoint);
-  return { kind: 'endpoints', name, service: name, protocol: port.appProtocol === 'kubernetes.io/h2c' ? 'h2c' : 'http1', endpoints };
-}
-
-/** The slice's port of the Service port's name; without such a name (slices written by hand) the one with the target's number. */
-function targetPort({ ports }: EndpointSliceBody, port: ServicePort): number | undefined {
-  const wanted = typeof port.targetPort === 'number' ? port.targetPort : port.targetPort === undefined ? port.port : undefined;
-  // discovery/v1: no ports is "no defined ports": all of them.
-  if (ports == null || ports.length === 0) return wanted;
-  const tcp = ports.filter(({ protocol }) => (protocol ?? 'TCP') === 'TCP');
-  const named = tcp.find(({ name }) => (name ?? '') === (port.name ?? ''));
-  return named?.port ?? tcp.find((each) => each.port != null && each.port === wanted)?.port ?? (typeof port.targetPort === 'string' ? tcp.find(({ name }) => name === port.targetPort)?.port : undefined) ?? undefined;
+  return { kind: 'endpoints', name, service: name, protocol: port.appProtocol === 'kubernetes.io/h2c' ? 'h2c' : 'http1', endpoints: serviceEndpoints(port, slices) };
 }

@@ -32,7 +32,8 @@ export function ruleFilters({ security, traffic, faults, concurrency, timeoutMs 
   const all: readonly Fault[] = [...(traffic?.fault === undefined ? [] : [traffic.fault]), ...(faults?.faults ?? [])];
   const name = faults?.name ?? traffic?.name;
   const claims = [...new Set([...all.flatMap(faultClaims), ...(concurrency === undefined ? [] : concurrencyClaims(concurrency))])].sort();
-  const unmet = unmetClaims(claims, security?.jwt, faults, concurrency);
+  const judged = claims.length > 0 ? withSessions(security) : security?.jwt;
+  const unmet = unmetClaims(claims, judged, faults, concurrency);
   if (unmet.length > 0) return { filters: {}, unmet };
   const stage = (some: readonly Fault[]): IrFault | undefined => {
     if (some.length === 0) return undefined;
@@ -40,7 +41,7 @@ export function ruleFilters({ security, traffic, faults, concurrency, timeoutMs 
     const timed = timeoutMs > 0 && delays(policy) ? { ...policy, requestTimeout: formatDuration(timeoutMs) } : policy;
     return { id: contentId(canonicalJson(timed)), policy: timed };
   };
-  const jwt = security?.jwt === undefined || claims.length === 0 ? security?.jwt : publishing(security.jwt, claims);
+  const jwt = judged === undefined || claims.length === 0 ? judged : publishing(judged, claims);
   // DESIGN 20: what asks for claims is judged after authorization, all else before it.
   const fault = stage(all.filter((each) => !asksForClaims(each)));
   const faultAfter = stage(all.filter(asksForClaims));
@@ -65,6 +66,13 @@ function asksForClaims(fault: Fault): boolean { return needsClaims({ faults: [fa
 
 function faultClaims({ match, sticky }: Fault): string[] {
   return [...(match?.claims ?? []).map(({ name }) => name), ...(sticky?.type === 'Claim' && sticky.name !== undefined ? [sticky.name] : [])];
+}
+
+/** Where there are no tokens, the claims of a session are those that others ask for. */
+function withSessions(security: SecurityEffect | undefined): IrJwt | undefined {
+  const { jwt, oidc } = security ?? {};
+  if (oidc === undefined || (jwt !== undefined && jwt.policy.providers.length > 0)) return jwt;
+  return { id: '', policy: { ...(jwt?.policy ?? { missing: 'Allow', claimHeaders: 'FilterState' }), providers: [oidc.session] } };
 }
 
 /** Another policy by its content, so another id. */

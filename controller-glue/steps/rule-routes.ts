@@ -59,7 +59,9 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
   }
   const resolver = resolverOf(route, rule, listener, draft, timed.timeoutMs);
   if (resolver === 'closed') return closed('gatewright_policy_invalid', owners);
-  const filters = { ...own, ...resolver, ...oidcOf(security?.oidc, listener, draft.settings) };
+  const oidc = oidcOf(security?.oidc, own.jwt, route, rule, listener, draft);
+  if (oidc === 'closed') return closed('gatewright_policy_invalid', owners);
+  const filters = { ...own, ...resolver, ...oidc };
   if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };
   return { ...ruleClusters(timed, clusterScope(route, rule, listener, places, draft), traffic.cluster, draft.clusters), owners, keySets, filters };
 }

@@ -25,7 +25,7 @@ export function writeStatuses(draft: Draft): void {
   // A policy for nothing of ours is another controller's to speak about.
   for (const { resource, ancestors } of [...Object.values(draft.policies).flat(), ...draft.unsupported]) if (ancestors.length > 0) add(resource, { ancestors });
   for (const backend of draft.backends.values()) {
-    const accepted = backend.kind === 'accepted';
+    const accepted = backend.kind !== 'refused';
     add(backend.resource, { conditions: [condition(backend.resource, 'Accepted', accepted, accepted ? 'Accepted' : 'Invalid', accepted ? 'The Backend was accepted' : backend.message)] });
   }
 }
