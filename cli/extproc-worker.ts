@@ -9,6 +9,7 @@ import { serveAsWorker } from '../extproc/worker.ts';
 import { realWorld } from '../extproc/world.ts';
 import { login } from './extproc-oidc.ts';
 import { traces } from './traces.ts';
+import { trustSystemCa } from './trust.ts';
 
 /** What workers are told beside policies. */
 export interface News {
@@ -26,6 +27,7 @@ let ownPorts: ReadonlySet<number> = new Set();
 const spans = await traces(process.env);
 const resolver = new Resolver({ world: realWorld, own: ownAddresses(realWorld.monotonic), ownPorts: () => ownPorts });
 const log = pino({ level: process.env['GATEWRIGHT_LOG'] ?? 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+trustSystemCa(process.env, log);
 const oidc = login({ world: realWorld, log, registry, env: process.env, ask: (question) => worker.ask(question) });
 
 const worker = serveAsWorker({
