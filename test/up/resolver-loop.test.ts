@@ -153,9 +153,9 @@ describe('a host is told by whom it is asked', () => {
       const stat = (() => { try { return readFileSync(`/proc/${pid}/stat`, 'utf8'); } catch { return ''; } })();
       if (/\((envoy|wrk:worker_0)\)/.test(stat) && stat.replace(/^.*\) /, '').split(' ')[1] === String(gatewright.pid)) process.kill(Number(pid), 'SIGKILL');
     }
-    await gatewright.until(() => gatewright.ready.admin !== before);
-    await gatewright.until(async () => (await ask(`host.test:${port}`).catch(() => ({ status: 0 }))).status === 200);
+    await gatewright.until(() => gatewright.ready.admin !== before, 60_000);
+    await gatewright.until(async () => (await ask(`host.test:${port}`).catch(() => ({ status: 0 }))).status === 200, 60_000);
     expect(name).toMatch(OWN);
     expect(await told()).toBe(name);
-  });
+  }, 130_000);
 });
