@@ -21,7 +21,7 @@ const policy: SessionPolicy = { scope: 'scope12345', cookie: COOKIE, paths: ['/o
 
 const accessToken = token({ iss: 'https://issuer.example', sub: 'alice', aud: 'api', exp: nowSeconds() + 36_000 }, keys.RS256);
 const assertion = (jti = 0): string => `${COOKIE}=${token({
-  aud: policy.scope, pid: 'p1', iat: nowSeconds(), exp: nowSeconds() + 36_000, set: [['authorization', `Bearer ${accessToken}`]], claims: { sub: 'alice', email: 'alice@example.com', jti },
+  aud: policy.scope, pid: 'p1', iat: nowSeconds(), exp: nowSeconds() + 36_000, set: [['x-user', 'alice'], ['x-email', 'alice@example.com']], claims: { sub: 'alice', email: 'alice@example.com', jti },
 }, keys.ES256)}`;
 const cluster = (name: string, address: Json): Json => ({ name, load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] } });
 const at = (port: number): Json => ({ socket_address: { address: '127.0.0.1', port_value: port } });
@@ -30,7 +30,7 @@ const native: Json = {
   name: 'oauth2',
   typedConfig: any('envoy.extensions.filters.http.oauth2.v3.OAuth2', { config: {
     tokenEndpoint: { cluster: 'issuer', uri: 'http://issuer/token', timeout: '5s' }, authorizationEndpoint: 'http://issuer/authorize', redirectUri: `http://${HOST}/oauth2/callback`,
-    redirectPathMatcher: { path: { exact: '/oauth2/callback' } }, signoutPath: { path: { exact: '/logout' } }, forwardBearerToken: true, authScopes: ['openid'],
+    redirectPathMatcher: { path: { exact: '/oauth2/callback' } }, signoutPath: { path: { exact: '/logout' } }, authScopes: ['openid'],
     credentials: { clientId: 'bench', tokenSecret: { name: 'token' }, hmacSecret: { name: 'hmac' } },
   } }),
 };

@@ -16,7 +16,8 @@ export class HeaderBlock {
   /** Before the first header of a block. */
   begin(bytes: ArrayBuffer): void {
     this.bytes = bytes;
-    this.count = min(<i32>u32At(bytes, 0), bytes.byteLength / 8);
+    const count = u32At(bytes, 0);
+    this.count = count <= <u32>(bytes.byteLength / 8) && <i32>count * 8 + 4 <= bytes.byteLength ? <i32>count : 0;
     this.index = 0;
     this.at = 4 + this.count * 8;
   }

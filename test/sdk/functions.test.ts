@@ -29,6 +29,32 @@ describe('times (RFC 3339)', () => {
   });
 });
 
+test('the first byte of its kind is found, wherever a search begins and ends', () => {
+  const text = 'a;bcdefgh;;ijklmnopqrstuvwxyz;0123456789\u00ff\u0080:'.repeat(3), bytes = Buffer.from(text);
+  const searches = [';', ':', 'a', '0', '9', '!', '<'].flatMap((byte) => [0, 1, 2, 7, 8, 9, 10, 11, 30, 63, 130].flatMap((start) => [1, 8, 9, 29, 64, bytes.length, bytes.length + 9].map((end) => ({ byte, start, end }))));
+  const found = said(run(...searches.map(({ byte, start, end }) => `index ${byte} ${start} ${end} ${text}`))).map(Number);
+  // A search beyond the end reads zeros there.
+  expect(found).toEqual(searches.map(({ byte, start, end }) => { const at = bytes.indexOf(byte, start); return at < 0 || at >= end ? -1 : at; }));
+});
+
+test('a block of headers is looked at in place; one that is cut off, or lies, has no more than is there', () => {
+  const block = (pairs: readonly (readonly [string, string])[]): Buffer => {
+    const sizes = Buffer.alloc(4 + pairs.length * 8);
+    sizes.writeUInt32LE(pairs.length);
+    pairs.flat().forEach((part, i) => { sizes.writeUInt32LE(part.length, 4 + i * 4); });
+    return Buffer.concat([sizes, ...pairs.flat().map((part) => Buffer.from(`${part}\0`))]);
+  };
+  const whole = block([['a', '1'], ['', ''], ['cookie', 'x=y']]);
+  const lies = [0xff_ff_ff_ff, 0x7f_ff_ff_ff, 100, 4].map((size) => { const copy = Buffer.from(whole); copy.writeUInt32LE(size, 12); return copy; });
+  const counts = [0, 2, 4, 0xff_ff_ff_ff].map((count) => { const copy = Buffer.from(whole); copy.writeUInt32LE(count); return copy; });
+  const cut = Array.from({ length: whole.length }, (_, size) => whole.subarray(0, size));
+  const vm = run(...[whole, ...lies, ...counts, ...cut].map((bytes) => `block ${bytes.toString('base64url')}`));
+  expect(said(vm)[0]).toBe('a=1;=;cookie=x=y;');
+  expect(said(vm)[1]).toBe('a=1;');
+  expect(said(vm).slice(-cut.length).filter((headers) => !'a=1;=;cookie=x=y;'.startsWith(headers))).toEqual([]);
+  expect(vm.dead).toBe(false);
+});
+
 test('SipHash-2-4 gives the vectors of its authors', () => {
   // https://github.com/veorq/SipHash, vectors.h (CC0): key 00…0f, message 00 01 02 …
   expect([0, 1, 7, 8, 15, 63].map((size) => answer(`siphash ${size}`))).toEqual(['726fdb47dd0e0e31', '74f839c593dc67fd', 'ab0200f58b01d137', '93f5f5799a932462', 'a129ca6149be45e5', '958a324ceb064572']);
