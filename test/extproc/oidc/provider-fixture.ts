@@ -27,13 +27,13 @@ export function providersOf({ folder, world = realWorld }: { readonly folder?: s
 }
 
 /** Through the provider's login; the query that it sends the browser back with. */
-export async function callbackOf(url: URL, account = 'alice'): Promise<URLSearchParams> {
+export async function callbackOf(url: URL, account = 'alice', isThere = (location: string): boolean => location.startsWith(REDIRECT_URI)): Promise<URLSearchParams> {
   const browser = new Browser({ account });
   try {
     for (let page = await browser.open(url, { redirects: 0 }), steps = 0; steps < 10; steps++) {
       const location = page.headers['location'];
       if (typeof location !== 'string') throw new Error(`${page.status} at ${page.url.href}: ${page.body.slice(0, 300)}`);
-      if (location.startsWith(REDIRECT_URI)) return new URL(location).searchParams;
+      if (isThere(location)) return new URL(location).searchParams;
       page = await browser.open(new URL(location, page.url), { redirects: 0 });
     }
     throw new Error('too many redirects');
