@@ -57,6 +57,7 @@ const targetRefs = [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name:
 const faults = (...each: object[]): object => ({ kind: 'FaultPolicy', spec: { targetRefs, faults: each } });
 const requests = (limit: object): object => ({ kind: 'ConcurrencyPolicy', spec: { targetRefs, limits: [{ name: 'all', ...limit }] } });
 const connections = (limit: object): object => ({ kind: 'ConnectionLimitPolicy', spec: { targetRefs, limits: [{ name: 'all', ...limit }] } });
+const login = (spec: object): object => ({ kind: 'OIDCPolicy', spec: { targetRefs, ...spec } });
 const resolver = (spec: object): object => ({ kind: 'ResolverPolicy', spec: { targetRefs, ...spec } });
 describe('refuse, as files do', () => {
   test.each<[string, object]>([
@@ -78,6 +79,14 @@ describe('refuse, as files do', () => {
     ['a name in capitals', connections({ name: 'All', value: 1 })],
     ['a target of another kind', { kind: 'ConnectionLimitPolicy', spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'eg' }], limits: [{ name: 'all', value: 1 }] } }],
     ['a name server by its name', resolver({ dns: { servers: ['ns.example.com'], timeout: 3 } })],
+    ['sessions in a database of another kind', login({ session: { store: { postgres: {} } } })],
+    ['an assertion without a unit', login({ assertion: { lifetime: 60 } })],
+    ['a client that shows a certificate', login({ clientAuthentication: { method: 'TlsClientAuth' } })],
+    ['a header with a colon', login({ claimsToHeaders: [{ claim: 'sub', header: 'x:y' }] })],
+    ['a claim without a header', login({ claimsToHeaders: [{ claim: 'sub' }] })],
+    ['a back channel with a query', login({ logout: { backChannelPath: '/out?x=1' } })],
+    ['a login that asks nobody', login({ login: { prompt: ['none'] } })],
+    ['an error page from nowhere', login({ errorPage: { key: 'error.html' } })],
     ['a port of 0', resolver({ ports: { allow: [{ port: 0 }] } })],
     ['no ports at all', resolver({ ports: { allow: [] } })],
     ['a pattern in the middle of a name', resolver({ names: { allow: ['a.*.test'] } })],
