@@ -4,7 +4,7 @@ import type { Facts } from './request.ts';
 
 /** What goes wrong, by its reason: the same word in the page, the details, the metric and the log. */
 const pages = {
-  gatewright_oidc_provider_unavailable: { status: 503, title: 'Login is not possible right now', message: 'The login provider does not answer. If you are logged in elsewhere in this browser you stay so; please try again in a moment.' },
+  gatewright_oidc_provider_unavailable: { status: 503, title: 'Login is not possible right now', message: 'The login provider does not answer. Who is logged in already stays so. Please try again in a moment.' },
   gatewright_oidc_provider_refused: { status: 403, title: 'The login provider said no', message: 'You were not logged in.' },
   gatewright_oidc_code_refused: { status: 400, title: 'This login is over', message: 'It took too long, or was used before. Please try again.' },
   gatewright_oidc_answer_invalid: { status: 403, title: 'This login cannot be trusted', message: 'The answer of the login provider did not hold up. Please try again; if it goes on, tell whoever runs this site.' },
