@@ -82,6 +82,16 @@ describe('a request of a live session', () => {
     expect(exchange.requestHeaders.all('cookie')).toEqual(left === undefined ? [] : [left]);
   });
 
+  test('by its exact bytes: with the signature of one that was verified, another is none', () => {
+    const vm = load();
+    const good = assertion(vm);
+    expect(written(send(vm, ours(good)))).toEqual(passes);
+    const [header, , signature] = good.split('.');
+    expectAsked(send(vm, ours(`${header}.${base64url(JSON.stringify(claimsOf(vm, { claims: { sub: 'root' } })))}.${signature}`)));
+    expectAsked(send(vm, ours(`${base64url('{"alg":"none"}')}.${good.split('.')[1]}.${signature}`)));
+    expect(written(send(vm, ours(good)))).toEqual(passes);
+  });
+
   test('of a WebSocket passes as well', () => {
     const vm = load();
     const exchange = send(vm, ours(assertion(vm)), { connection: 'Upgrade', upgrade: 'websocket' });
@@ -303,6 +313,7 @@ describe('under hostile clients', () => {
   test('no mutation of an assertion passes, and none stops the VM', () => {
     const vm = load();
     const good = assertion(vm);
+    expect(written(send(vm, ours(good)))).toEqual(passes);
     let seed = 42;
     const dice = (n: number): number => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % n;
     const alphabet = 'ABCxyz019-_.=+/ %"\\{}[]:,';
