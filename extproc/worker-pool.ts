@@ -32,7 +32,7 @@ const READY_WITHIN = 15_000;
 const ASK_EVERY = 5_000;
 const HUNG_AFTER = 10_000;
 /** How long a policy waits for a worker while there is none. */
-const ADD_PATIENCE = 5_000;
+const ADD_PATIENCE = 10_000;
 /** After the patience of a drain, for what workers do last. */
 const END_PATIENCE = 2_000;
 /** Connections that wait while no worker is ready, and for how long it is worth it: beyond that Envoy is better told at once. */
