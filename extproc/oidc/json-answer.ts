@@ -1,11 +1,12 @@
 // JSON that somebody else wrote: parsed without blocking the event loop.
 import { ProviderUnavailable } from './provider-error.ts';
 
-/** What V8 parses in a few milliseconds is bounded by depth, too: a megabyte of brackets takes it a hundred. */
+/** A megabyte of text is parsed at once; of brackets or of names it takes a hundred times as long. */
 const DEEPEST = 64;
+const MOST_MEMBERS = 10_000;
 
 export function parseAnswer(text: string): unknown {
-  if (isDeep(text)) throw new ProviderUnavailable('answer_too_deep');
+  if (isCostly(text)) throw new ProviderUnavailable('answer_too_complex');
   try {
     return JSON.parse(text);
   } catch {
@@ -13,8 +14,9 @@ export function parseAnswer(text: string): unknown {
   }
 }
 
-function isDeep(text: string): boolean {
+function isCostly(text: string): boolean {
   let depth = 0;
+  let members = 0;
   let quoted = false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
@@ -24,6 +26,7 @@ function isDeep(text: string): boolean {
     } else if (code === 0x22) quoted = true;
     else if (code === 0x5b || code === 0x7b) { if (++depth > DEEPEST) return true; }
     else if (code === 0x5d || code === 0x7d) depth--;
+    else if (code === 0x2c && ++members > MOST_MEMBERS) return true;
   }
   return false;
 }

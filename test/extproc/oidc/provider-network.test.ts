@@ -25,7 +25,7 @@ beforeEach(() => {
 const withSettings = (provider: More['provider'] = {}): Provider => providers.of(policyFor(idp.issuer, { provider }));
 
 const FAULTS: readonly (readonly [Fault, string])[] = [
-  ['nonsense', 'answer_not_json'], ['broken JSON', 'answer_not_json'], ['binary', 'answer_not_json'], ['endless', 'answer_too_large'], ['declared too large', 'answer_too_large'], ['too deep', 'answer_too_deep'],
+  ['nonsense', 'answer_not_json'], ['broken JSON', 'answer_not_json'], ['binary', 'answer_not_json'], ['endless', 'answer_too_large'], ['declared too large', 'answer_too_large'], ['too deep', 'answer_too_complex'],
   ['redirect', 'redirected'], ['hang', 'timeout'], ['reset', 'connection_lost'], ['cut short', 'connection_lost'], [400, 'http_status'], [404, 'http_status'], [429, 'http_status'], [500, 'http_status'], [503, 'http_status'],
 ];
 
@@ -204,8 +204,10 @@ describe('JSON of others', () => {
   test.each<readonly [string, string, unknown]>([
     ['brackets in text are no depth', JSON.stringify({ a: '['.repeat(1000) }), { a: '['.repeat(1000) }],
     ['neither are escaped quotes', JSON.stringify({ a: `\\"${'{'.repeat(100)}"\\` }), { a: `\\"${'{'.repeat(100)}"\\` }],
+    ['10,000 members', `[${'1,'.repeat(10_000)}1]`, undefined],
+    ['commas in text are no members', JSON.stringify({ a: ','.repeat(20_000) }), { a: ','.repeat(20_000) }],
     ['64 levels', `${'['.repeat(64)}${']'.repeat(64)}`, undefined],
   ])('%s', (_, text, expected) => { if (expected === undefined) parseAnswer(text); else expect(parseAnswer(text)).toEqual(expected); });
 
-  test.each(['['.repeat(65), '{"a":'.repeat(65), `"x",${'['.repeat(500_000)}`])('65 levels and more: not even parsed', (text) => { expect(() => parseAnswer(text)).toThrow('answer_too_deep'); });
+  test.each(['['.repeat(65), '{"a":'.repeat(65), `"x",${'['.repeat(500_000)}`, `[${'1,'.repeat(10_001)}1]`, JSON.stringify(Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [index, 1])))])('65 levels, or 10,000 members, and more: not even parsed', (text) => { expect(() => parseAnswer(text)).toThrow('answer_too_complex'); });
 });
