@@ -67,7 +67,7 @@ export class Terminal {
     running.child.stderr?.setEncoding('utf8').on('data', (text: string) => { running.output += text; });
     for (const end = Date.now() + 60_000; Date.now() < end && running.child.exitCode === null; await sleep(20)) {
       // npm start prints much that differs from run to run; its README shows none of it.
-      if (ready.test(running.output)) return { output: /^https:/.test(printed) ? printed : '', code: 0 };
+      if (ready.test(running.output)) return { output: /^https?:/.test(printed) ? printed : '', code: 0 };
     }
     throw new Error(`${command}: not ready; it said:\n${running.output}`);
   }
