@@ -12,7 +12,7 @@ import { AdsServer } from '../controller-glue/xds/ads.ts';
 import { bootstrap } from '../controller-glue/xds/bootstrap.ts';
 import { RouteCache } from '../controller-glue/xds/encode-routes.ts';
 import { consistent } from '../controller-glue/xds/consistent.ts';
-import { type JwkSet, NO_KEYS, type WasmModules } from '../controller-glue/xds/extensions.ts';
+import type { JwkSet, WasmModules } from '../controller-glue/xds/extensions.ts';
 import { refuseLarge, tooLarge } from '../controller-glue/xds/size.ts';
 import { type Snapshot, buildSnapshot, withSessionKeys } from '../controller-glue/xds/snapshot.ts';
 import { staticConfiguration } from '../controller-glue/xds/static.ts';
@@ -28,7 +28,7 @@ export interface EnvoysOptions {
   readonly wasm: WasmModules;
   readonly caFile: string;
   /** By which the session filter knows what the login service signed. The same object as long as they are the same. */
-  readonly sessionKeys?: () => JwkSet;
+  readonly sessionKeys: () => JwkSet;
   readonly extprocSocketPaths: readonly string[];
   readonly log: Logger;
   /** An Envoy that died is back, its admin interface on another port. */
@@ -74,10 +74,8 @@ export class Envoys {
   async renewSessionKeys(): Promise<void> {
     // Whoever publishes would be told that another state has taken the place of his, and never whether Envoy took it.
     for (let awaited: unknown; awaited !== this.#publishing;) await (awaited = this.#publishing);
-    await Promise.all([...this.#published].map(([id, snapshot]) => this.#offer(id, withSessionKeys(snapshot, this.#options.wasm, this.#sessionKeys()))));
+    await Promise.all([...this.#published].map(([id, snapshot]) => this.#offer(id, withSessionKeys(snapshot, this.#options.wasm, this.#options.sessionKeys()))));
   }
-
-  #sessionKeys(): JwkSet { return this.#options.sessionKeys?.() ?? NO_KEYS; }
 
   #offer(id: string, snapshot: Snapshot): ReturnType<AdsServer['publish']> {
     this.#published.set(id, snapshot);
@@ -121,7 +119,7 @@ export class Envoys {
 
   #snapshot(gateway: IrGateway): Snapshot {
     const { wasm, caFile, address } = this.#options;
-    const snapshot = buildSnapshot(gateway, { wasm, caFile, address, sessionKeys: this.#sessionKeys(), cache: this.#cache(gateway) });
+    const snapshot = buildSnapshot(gateway, { wasm, caFile, address, sessionKeys: this.#options.sessionKeys(), cache: this.#cache(gateway) });
     refuseLarge(snapshot);
     return snapshot;
   }
@@ -144,7 +142,7 @@ export class Envoys {
     const { envoy, folder, wasm, caFile, address } = this.#options;
     const file = join(folder, 'validate.json');
     for (const gateway of gateways) {
-      writeFileSync(file, JSON.stringify(staticConfiguration(gateway, { wasm, caFile, address, sessionKeys: this.#sessionKeys() })), { mode: 0o600 });
+      writeFileSync(file, JSON.stringify(staticConfiguration(gateway, { wasm, caFile, address, sessionKeys: this.#options.sessionKeys() })), { mode: 0o600 });
       const refusal = await new Promise<string | undefined>((resolve) => {
         execFile(envoy, ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--log-level', 'critical', '--log-format', '%v'], { timeout: 30_000 }, (error, _, stderr) => {
           resolve(error === null ? undefined : stderr.trim().split('\n').at(-1)?.replace(/^error initializing configuration '[^']*': /, '') ?? error.message);
