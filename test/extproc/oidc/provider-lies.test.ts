@@ -123,6 +123,15 @@ describe('at a refresh', () => {
   });
 });
 
+describe('a refresh where an acr is required', () => {
+  test.each([['another one', 'urn:test:password', 'InvalidAnswer id_token_acr'], ['the same', 'urn:test:mfa', 'fine'], ['none: that of the login counts', undefined, 'fine']])('%s', async (_, acr, expected) => {
+    const strict = providers.of(policyFor(idp.issuer, { requiredAcr: ['urn:test:mfa'] }));
+    idp.lie = { claims: (claims, refresh) => ({ ...claims, acr: refresh ? acr : 'urn:test:mfa' }) };
+    const { refreshToken = '', ...tokens } = await logIn(strict);
+    expect(await outcome(strict.refresh(refreshToken, tokens))).toBe(expected);
+  });
+});
+
 describe('the query of the callback', () => {
   test.each([
     ['no code', (query: URLSearchParams) => query.delete('code'), 'InvalidAnswer code_missing'],
