@@ -46,6 +46,10 @@ function warnOfDeadEnds(hosts: readonly IrVirtualHost[], draft: Draft): void {
       if (!(fixed ? comesBack.get(key) === true : takes(host, login.callbackPath, login))) {
         warn('spec.oidc.redirectURL', `nobody can log in at ${where}: no rule under this policy takes ${fixed ? login.redirectUrl : login.callbackPath}`);
       }
+      const { domain } = login.cookies;
+      if (!fixed && domain !== undefined && !host.domains.every((each) => each === '*' || within(each.replace(/^\*\./, ''), domain))) {
+        warn('spec.oidc.cookieDomain', `nobody can log in at ${where}: there browsers refuse cookies of ${domain}`);
+      }
       if (!takes(host, login.logoutPath, login)) warn('spec.oidc.logoutPath', `nobody can log out at ${where}: no rule under this policy takes ${login.logoutPath}`);
     }
   }
@@ -67,6 +71,8 @@ function mayTake({ kind, value }: IrRoute['match']['path'], path: string): boole
     case 'regex': return true;
   }
 }
+
+function within(host: string, domain: string): boolean { return host === domain || host.endsWith(`.${domain}`); }
 
 function serves({ domains }: IrVirtualHost, host: string): boolean {
   return domains.some((domain) => domain === '*' || domain === host || (domain.startsWith('*.') && host.endsWith(domain.slice(1))));

@@ -107,6 +107,10 @@ describe('whose login could never end is told', () => {
     ['where a prefix ends within a word', rules('/app', '/oauth', '/logout'), [CALLBACK]],
     ['where only a POST gets there', { rules: [{ matches: [{ method: 'POST' }], backendRefs: [{ name: 'backend', port: 3000 }] }] }, [CALLBACK, LOGOUT]],
   ])('%s', (_, route, says) => expect(made([secret({ 'client-secret': CANARY }), securityPolicy({ oidc: OIDC })], route).warnings).toEqual(says));
+  test('where browsers refuse its cookies', () => {
+    expect(login({ cookieDomain: 'example.com' }).warnings).toEqual([]);
+    expect(login({ cookieDomain: 'example.org' }).warnings).toEqual(['spec.oidc.cookieDomain: nobody can log in at www.example.com: there browsers refuse cookies of example.org']);
+  });
   test('where another rule takes the path first', () => {
     const open = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'open' }, spec: { parentRefs: [{ name: 'eg' }], hostnames: ['www.example.com'], rules: [{ matches: [{ path: { value: '/oauth2' } }], backendRefs: [{ name: 'backend', port: 3000 }] }] } };
     expect(login({}, open).warnings).toEqual([CALLBACK]);
