@@ -26,8 +26,8 @@ export async function grantRefresh(endpoint: Endpoint, refreshToken: string): Pr
 }
 
 function configuration({ metadata, clientId, authentication, fetch }: Endpoint, redirectUri?: string): Configuration {
-  const algorithms = (metadata.id_token_signing_alg_values_supported ?? ALGORITHMS).filter((each) => ALGORITHMS.includes(each));
-  const made = new Configuration({ ...metadata, id_token_signing_alg_values_supported: algorithms } as ServerMetadata, clientId, { [clockTolerance]: 60 }, (server, client, body, headers) => {
+  // Without a list openid-client would take RS256 alone. Whatever is in it, verify.ts takes what only the provider can sign.
+  const made = new Configuration({ id_token_signing_alg_values_supported: ALGORITHMS, ...metadata } as ServerMetadata, clientId, { [clockTolerance]: 60 }, (server, client, body, headers) => {
     if (redirectUri !== undefined) body.set('redirect_uri', redirectUri);
     return authentication(server, client, body, headers);
   });

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Provider, Providers } from '../../../extproc/oidc/provider.ts';
-import type { LieName } from '../../oidc/lies.ts';
+import { LIES, type LieName } from '../../oidc/lies.ts';
 import { TestProvider } from '../../oidc/provider.ts';
 import { LOGIN, callbackOf, clientOf, logIn, outcome, policyFor, providersOf } from './provider-fixture.ts';
 
@@ -60,6 +60,17 @@ describe('at the login', () => {
   test.each(AT_LOGIN)('%s: %s', async (lie, expected) => {
     idp.tell(lie);
     expect(await outcome(logIn(provider))).toBe(expected);
+  });
+
+  test.each(['alg none', 'HS256 with the public key', 'HS256 with the secret of the client'] as const)('%s, where discovery says that this is usual: refused', async (lie) => {
+    idp.lie = { ...LIES[lie], metadata: (document) => ({ ...document, id_token_signing_alg_values_supported: ['none', 'HS256', 'RS256'] }) };
+    expect(await outcome(logIn(provider))).toBe('InvalidAnswer id_token_alg');
+  });
+
+  test.each(['ES256', 'EdDSA'])('%s, where discovery says nothing of algorithms: fine', async (alg) => {
+    idp.lie = { metadata: ({ id_token_signing_alg_values_supported: _, ...document }) => document };
+    clientOf(idp, alg, { id_token_signed_response_alg: alg as 'ES256' });
+    expect(await outcome(logIn(providers.of(policyFor(idp.issuer, { clientId: alg }))))).toBe('fine');
   });
 
   test.each([['a login long ago', 'auth_time'], ['no time of the login', 'auth_time']] as const)('%s, where maxAge is set: refused', async (lie, claim) => {
