@@ -135,6 +135,7 @@ export class Extproc {
       this.#cancelRetry?.();
       this.#cancelRetry = undefined;
       this.#pause = RETRY_AFTER_MS;
+      this.#out = undefined;
     } else if (!this.#ended && !this.#retrying && this.#cancelRetry === undefined) {
       this.#cancelRetry = realWorld.after(this.#pause, () => void this.#retry());
       this.#pause = Math.min(2 * this.#pause, RETRY_AFTER_MOST_MS);

@@ -58,12 +58,12 @@ describe.each([
     expect(await extproc.prepare(needy)).toEqual(new Map());
   });
 
-  test('is not tried any more once nothing needs it, and ends when it is told to', async () => {
+  test('is not tried any more once nothing needs it, and at once when something does again', async () => {
     await extproc.prepare(needy);
     await extproc.prepare(plain);
     extproc.settle(plain);
     rmSync(obstacle());
-    await extproc.stop();
+    expect(await extproc.prepare(needy)).toEqual(new Map());
     expect(mended).toBe(0);
   });
 });
