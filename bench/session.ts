@@ -22,7 +22,7 @@ const policy: SessionPolicy = { scope: 'scope12345', cookie: COOKIE, paths: ['/o
 const accessToken = token({ iss: 'https://issuer.example', sub: 'alice', aud: 'api', exp: nowSeconds() + 36_000 }, keys.RS256);
 const assertion = (jti = 0): string => `${COOKIE}=${token({
   aud: policy.scope, pid: 'p1', iat: nowSeconds(), exp: nowSeconds() + 36_000, set: [['x-user', 'alice'], ['x-email', 'alice@example.com']], claims: { sub: 'alice', email: 'alice@example.com', jti },
-}, keys.ES256)}`;
+}, keys.ES256, { typ: 'session+jwt' })}`;
 const cluster = (name: string, address: Json): Json => ({ name, load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] } });
 const at = (port: number): Json => ({ socket_address: { address: '127.0.0.1', port_value: port } });
 

@@ -23,7 +23,7 @@ export interface ExtprocOptions {
 }
 
 /** How long requests have that are under way when nothing needs the service any more: longer than the longest of them takes. */
-const PATIENCE_MS = 16_000;
+const PATIENCE_MS = 26_000;
 /** Before what failed is tried again, and twice as long each time. */
 const RETRY_AFTER_MS = 1_000;
 const RETRY_AFTER_MOST_MS = 30_000;

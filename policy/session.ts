@@ -24,6 +24,8 @@ export interface AssertionClaims {
   readonly exp: number;
   /** Headers for the upstream. */
   readonly set: readonly (readonly [name: string, value: string])[];
+  /** Names the headers with tokens that go to the upstream, too: they are not in what browsers can read. Absent: there are none. */
+  readonly forward?: string;
   /** What `jwt` sees as the payload of the session's token. */
   readonly claims: Readonly<Record<string, unknown>>;
 }

@@ -4,5 +4,5 @@ import type { AssertionClaims } from '../../policy/session.ts';
 import type { KeyRing } from './keyring.ts';
 
 export function assertion({ signing: { kid, key } }: KeyRing, claims: AssertionClaims): Promise<string> {
-  return new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader({ alg: 'ES256', kid }).sign(key);
+  return new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader({ alg: 'ES256', typ: 'session+jwt', kid }).sign(key);
 }

@@ -15,27 +15,25 @@ export function ownHeaders({ claimHeaders, identity, forwardIdToken, tokenHeader
   return [...new Set(names)].filter((name): name is string => name !== undefined && name !== 'authorization');
 }
 
-/** Whether it gives away a token: such headers are never in an assertion, which browsers can read. */
-export function forwardsTokens({ forwardAccessToken, forwardIdToken, tokenHeaders }: OidcPolicy): boolean {
-  return forwardAccessToken || forwardIdToken !== undefined || tokenHeaders.accessToken !== undefined || tokenHeaders.idToken !== undefined;
-}
-
 /** An access token that nobody asks for is not kept. */
 export function needsAccessToken({ forwardAccessToken, tokenHeaders }: OidcPolicy): boolean { return forwardAccessToken || tokenHeaders.accessToken !== undefined; }
 
 export async function identityHeaders(session: Session, policy: OidcPolicy, ring: KeyRing, now: number): Promise<Headers> {
-  const { claims, accessToken, idToken } = session;
-  const headers: [string, string][] = [];
-  const give = (name: string | undefined, value: string | undefined): void => {
-    if (name !== undefined && value !== undefined) headers.push([name, value]);
-  };
-  for (const { header, claim } of policy.claimHeaders) give(header, headerValue(claimAt(claims, claim)));
-  if (policy.forwardAccessToken && accessToken !== undefined) give('authorization', `Bearer ${accessToken}`);
-  give(policy.forwardIdToken?.header, policy.forwardIdToken?.header === 'authorization' ? `Bearer ${idToken}` : idToken);
-  give(policy.tokenHeaders.accessToken, accessToken);
-  give(policy.tokenHeaders.idToken, idToken);
-  if (policy.identity !== undefined) give(policy.identity.header, await identityToken(session, policy, policy.identity.audience, ring, now));
-  return headers;
+  const claims = policy.claimHeaders.map(({ header, claim }) => [header, headerValue(claimAt(session.claims, claim))] as const);
+  return given([...claims, ...(policy.identity === undefined ? [] : [[policy.identity.header, await identityToken(session, policy, policy.identity.audience, ring, now)] as const])]);
+}
+
+/** Tokens as they were issued: never in an assertion, which browsers can read. */
+export function tokenHeaders({ accessToken, idToken }: Session, { forwardAccessToken, forwardIdToken, tokenHeaders: names }: OidcPolicy): Headers {
+  return given([
+    ['authorization', forwardAccessToken && accessToken !== undefined ? `Bearer ${accessToken}` : undefined],
+    [forwardIdToken?.header, forwardIdToken?.header === 'authorization' ? `Bearer ${idToken}` : idToken],
+    [names.accessToken, accessToken], [names.idToken, idToken],
+  ]);
+}
+
+function given(headers: readonly (readonly [name: string | undefined, value: string | undefined])[]): Headers {
+  return headers.flatMap(([name, value]) => (name === undefined || value === undefined ? [] : [[name, value] as const]));
 }
 
 /** As IAP and Pomerium do it: who it is, signed, for this app alone; the app checks it by the keys at `jwksPath`. */

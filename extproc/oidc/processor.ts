@@ -1,4 +1,5 @@
 // The login as an ext_proc processor: before `jwt`, and asked only where no assertion of a live session came along (filters/session).
+import { createHash } from 'node:crypto';
 import { RE2JS } from 're2js';
 import { OidcPolicy } from '../../policy/oidc.ts';
 import type { AssertionClaims } from '../../policy/session.ts';
@@ -11,7 +12,7 @@ import { backChannelLogout } from './back-channel.ts';
 import { callback, loginFailed } from './callback.ts';
 import type { OidcContext } from './context.ts';
 import { withoutOurs } from './cookies.ts';
-import { askedClaims, forwardsTokens, identityHeaders, ownHeaders } from './identity.ts';
+import { askedClaims, identityHeaders, ownHeaders, tokenHeaders } from './identity.ts';
 import type { KeyRing } from './keyring.ts';
 import { startLogin } from './login.ts';
 import { assertionCookie, logout, withoutAssertion } from './logout.ts';
@@ -132,11 +133,14 @@ async function through(session: Session, changed: boolean, request: Facts, { con
   const moved = policy.session.idleMs > 0 && now - session.seen >= Math.min(policy.session.idleMs / 10, 60_000);
   const current = moved ? { ...session, seen: now } : session;
   const set = await identityHeaders(current, policy, ring(), now);
+  const tokens = tokenHeaders(current, policy);
+  // Named by what they say: Envoy remembers them by this name, and asks where it does not.
+  const forward = tokens.length === 0 ? {} : { forward: createHash('sha256').update(JSON.stringify([policyId, tokens])).digest('base64url').slice(0, 22) };
   const claims = askedClaims(current, policy);
   const cookies = changed || moved ? await sessions.write(current, request.cookies) : [];
   const lives = Math.min(policy.assertionMs, current.tokensExpire - now, endsAt(current, policy) - now);
-  const assertions = lives >= 1000 && !forwardsTokens(policy) ? await asserted({ aud: policy.scope, pid: policyId, iat: Math.floor(now / 1000), exp: Math.floor((now + lives) / 1000), set, claims }, context, lives) : [];
-  return passing(request, own, set, [...cookies, ...assertions], JSON.stringify(claims));
+  const assertions = lives >= 1000 ? await asserted({ aud: policy.scope, pid: policyId, iat: Math.floor(now / 1000), exp: Math.floor((now + lives) / 1000), set, ...forward, claims }, context, lives) : [];
+  return passing(request, own, [...set, ...tokens], [...cookies, ...assertions], { claims: JSON.stringify(claims), ...forward, ...(tokens.length === 0 ? {} : { forwarded: JSON.stringify(tokens) }) });
 }
 
 async function asserted(claims: AssertionClaims, { policy, ring }: OidcContext, lives: number): Promise<string[]> {
@@ -146,9 +150,9 @@ async function asserted(claims: AssertionClaims, { policy, ring }: OidcContext, 
 }
 
 /** Nobody is logged in, and need not be: what follows decides. */
-function anonymous(request: Facts, { own }: Compiled): Through { return passing(request, own, [], [], ''); }
+function anonymous(request: Facts, { own }: Compiled): Through { return passing(request, own, [], [], { claims: '' }); }
 
-function passing({ headers }: Facts, own: readonly string[], set: Headers, cookies: readonly string[], claims: string): Through {
+function passing({ headers }: Facts, own: readonly string[], set: Headers, cookies: readonly string[], metadata: Readonly<Record<string, string>>): Through {
   const sent = headers.get('cookie');
   const left = withoutOurs(sent);
   return {
@@ -157,7 +161,7 @@ function passing({ headers }: Facts, own: readonly string[], set: Headers, cooki
       kind: 'pass',
       remove: [...own, ...(sent !== undefined && left === undefined ? ['cookie'] : [])],
       set: [...set, ...(left === undefined || left === sent ? [] : [['cookie', left] as const])],
-      metadata: { [NAMESPACE]: { claims } },
+      metadata: { [NAMESPACE]: metadata },
       ...(cookies.length === 0 ? {} : { mode: { responseHeaders: true } }),
     },
   };

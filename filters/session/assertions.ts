@@ -9,7 +9,9 @@ import { Token } from "../../proxy-wasm-as/assembly/jws/token";
 import { VerifiedTokens } from "../../proxy-wasm-as/assembly/jws/verified-tokens";
 import { maySet } from "./headers";
 
-const AUD = utf8("aud"), PID = utf8("pid"), IAT = utf8("iat"), EXP = utf8("exp"), SET = utf8("set"), CLAIMS = utf8("claims");
+const AUD = utf8("aud"), PID = utf8("pid"), IAT = utf8("iat"), EXP = utf8("exp"), SET = utf8("set"), FORWARD = utf8("forward"), CLAIMS = utf8("claims");
+/** What else the keys sign is no assertion. */
+const TYP = utf8("typ"), SESSION = utf8("session+jwt");
 
 /** What the payload says (policy/session.ts, AssertionClaims). */
 export class Assertion {
@@ -20,6 +22,8 @@ export class Assertion {
   expires: f64 = 0;
   /** [name, value, name, value, …] */
   headers: ArrayBuffer[] = [];
+  /** Names the headers with tokens that belong to it; empty: there are none. */
+  forward: ArrayBuffer = new ArrayBuffer(0);
   /** JSON text. */
   claims: ArrayBuffer = new ArrayBuffer(0);
 
@@ -30,14 +34,13 @@ export class Assertion {
     const claims = payload.get(root, CLAIMS), set = payload.get(root, SET);
     if (payload.type(audience) != JsonType.String || payload.type(policy) != JsonType.String || payload.type(issued) != JsonType.Number) return null;
     if (payload.type(expires) != JsonType.Number || payload.type(claims) != JsonType.Object || payload.type(set) != JsonType.Array) return null;
+    const forward = payload.get(root, FORWARD);
+    if (forward != ABSENT && payload.type(forward) != JsonType.String) return null;
     const assertion = new Assertion();
-    for (let pair = payload.first(set); pair != ABSENT; pair = payload.next(pair, set)) {
-      const name = payload.first(pair), value = name == ABSENT ? ABSENT : payload.next(name, pair);
-      if (payload.type(pair) != JsonType.Array || payload.type(name) != JsonType.String || payload.type(value) != JsonType.String) return null;
-      if (payload.next(value, pair) != ABSENT || !maySet(payload.string(name), payload.string(value))) return null;
-      assertion.headers.push(payload.string(name));
-      assertion.headers.push(payload.string(value));
-    }
+    const headers = headerPairs(payload, set);
+    if (headers == null) return null;
+    assertion.headers = headers;
+    if (forward != ABSENT) assertion.forward = payload.string(forward);
     assertion.audience = payload.string(audience);
     assertion.policy = payload.string(policy);
     assertion.issued = payload.number(issued);
@@ -45,6 +48,19 @@ export class Assertion {
     assertion.claims = compactJson(payload, claims);
     return assertion;
   }
+}
+
+/** [[name, value], …] as [name, value, name, value, …]; null: it is no such list, or sets what no session may. */
+export function headerPairs(json: Json, list: i32): ArrayBuffer[] | null {
+  const headers: ArrayBuffer[] = [];
+  for (let pair = json.first(list); pair != ABSENT; pair = json.next(pair, list)) {
+    const name = json.first(pair), value = name == ABSENT ? ABSENT : json.next(name, pair);
+    if (json.type(pair) != JsonType.Array || json.type(name) != JsonType.String || json.type(value) != JsonType.String) return null;
+    if (json.next(value, pair) != ABSENT || !maySet(json.string(name), json.string(value))) return null;
+    headers.push(json.string(name));
+    headers.push(json.string(value));
+  }
+  return headers;
 }
 
 export class Assertions {
@@ -59,6 +75,7 @@ export class Assertions {
     if (again != null) return again;
     const token = this.token;
     if (token.parse(bytes) != Outcome.Accepted || token.algorithm != Algorithm.ES256) return null;
+    if (!token.header.is(token.header.get(token.header.root, TYP), SESSION)) return null;
     // A key set takes a token without kid for anybody's; ours always have one.
     if (token.header.start(token.kid) == token.header.end(token.kid) || this.keys.verify(token) != Outcome.Accepted) return null;
     const assertion = Assertion.read(token.payload);

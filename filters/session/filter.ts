@@ -5,7 +5,7 @@ import { slice, utf8 } from "../../proxy-wasm-as/assembly/bytes";
 import { ConfiguredRoot } from "../../proxy-wasm-as/assembly/configured-root";
 import { HttpContext, RootContext, registerRoot } from "../../proxy-wasm-as/assembly/context";
 import { HeaderBlock } from "../../proxy-wasm-as/assembly/header-block";
-import { headerBytes, log, now, removeHeader, replaceHeader, setFilterState } from "../../proxy-wasm-as/assembly/host";
+import { headerBytes, log, now, property, propertyPath, removeHeader, replaceHeader, setFilterState } from "../../proxy-wasm-as/assembly/host";
 import { ABSENT, Json } from "../../proxy-wasm-as/assembly/json";
 import { KeySet } from "../../proxy-wasm-as/assembly/jws/key-set";
 import { Counter } from "../../proxy-wasm-as/assembly/metrics";
@@ -13,12 +13,14 @@ import { Assertion, Assertions } from "./assertions";
 import { SessionReader } from "./config";
 import { RequestCookies } from "./cookies";
 import { holds, isOwn } from "./decide";
+import { Forwarded } from "./forwarded";
 import { passesFor } from "./headers";
 import { SessionRoutePolicies } from "./policies";
 import { Policy } from "./policy";
 
 export {
-  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_request_headers, proxy_on_delete,
+  proxy_abi_version_0_2_1, proxy_on_memory_allocate, proxy_on_context_create, proxy_on_vm_start, proxy_on_configure, proxy_on_request_headers,
+  proxy_on_response_headers, proxy_on_delete,
 } from "../../proxy-wasm-as/assembly/exports";
 
 const NOTHING = new ArrayBuffer(0);
@@ -31,6 +33,9 @@ const SKIP = utf8("gatewright.oidc.skip"), YES = utf8("yes");
 /** JSON of the session's claims, for the jwt filter. */
 const CLAIMS = utf8("gatewright.oidc.claims");
 
+/** What the service said it has the upstream given, and the name of that. */
+const FORWARD = propertyPath(["metadata", "filter_metadata", "gatewright.oidc", "forward"]), FORWARDED = propertyPath(["metadata", "filter_metadata", "gatewright.oidc", "forwarded"]);
+
 class SessionRoot extends ConfiguredRoot {
   private fromRoutes: SessionRoutePolicies | null = null;
   private configured: Policy | null = null;
@@ -41,6 +46,9 @@ class SessionRoot extends ConfiguredRoot {
   readonly asked: Counter = new Counter("gatewright_session_asked");
   readonly block: HeaderBlock = new HeaderBlock();
   readonly cookies: RequestCookies = new RequestCookies();
+  readonly forwarded: Forwarded = new Forwarded();
+  /** There was an assertion that names headers: answers are looked at from then on. */
+  forwards: bool = false;
   private request: SessionRequest | null = null;
 
   constructor(id: u32) { super(id, "gatewright.session", "{\"source\":\"route\",\"keys\":{…}} or {\"policy\":{…},\"id\":\"…\",\"keys\":{…}}"); }
@@ -60,7 +68,7 @@ class SessionRoot extends ConfiguredRoot {
     return reader.problem;
   }
 
-  /** One for all: a request is over for this filter within its one callback, and leaves nothing behind. */
+  /** One for all: no callback leaves anything of its request behind. */
   createContext(id: u32): HttpContext {
     let request = this.request;
     if (request == null) {
@@ -100,6 +108,14 @@ class SessionRequest extends HttpContext {
     return Action.Continue;
   }
 
+  /** The service was asked: what it forwards need not be asked for again. */
+  onResponseHeaders(endOfStream: bool): Action {
+    if (!this.root.forwards) return Action.Continue;
+    const name = property(FORWARD), list = property(FORWARDED);
+    if (name != null && name.byteLength > 0 && list != null) this.root.forwarded.learn(name, list);
+    return Action.Continue;
+  }
+
   /** The assertion that the request passes by; null: the service decides. Takes away, in any case, what only a session may set. */
   private assertion(policy: Policy): Assertion | null {
     const block = this.root.block, cookies = this.root.cookies;
@@ -121,16 +137,27 @@ class SessionRequest extends HttpContext {
     return assertion;
   }
 
-  /** False: the host refuses filter state, and the service is to decide. */
+  /** False: the host refuses filter state, or what the assertion names is not known here; the service is to decide. */
   private pass(assertion: Assertion): bool {
+    let forwarded: ArrayBuffer[] | null = null;
+    if (assertion.forward.byteLength > 0) {
+      this.root.forwards = true;
+      forwarded = this.root.forwarded.find(assertion.forward);
+      if (forwarded == null) return false;
+    }
     const said = setFilterState(CLAIMS, assertion.claims) && setFilterState(VERDICT, this.root.policyId) && setFilterState(SKIP, YES);
     if (!said) return false;
-    for (let i = 0; i + 1 < assertion.headers.length; i += 2) replaceHeader(MapType.HttpRequestHeaders, assertion.headers[i], assertion.headers[i + 1]);
+    setHeaders(assertion.headers);
+    if (forwarded != null) setHeaders(forwarded);
     const cookies = this.root.cookies.withoutOurs(this.root.block);
     if (cookies.byteLength == 0) removeHeader(MapType.HttpRequestHeaders, COOKIE);
     else replaceHeader(MapType.HttpRequestHeaders, COOKIE, cookies);
     return true;
   }
+}
+
+function setHeaders(pairs: ArrayBuffer[]): void {
+  for (let i = 0; i + 1 < pairs.length; i += 2) replaceHeader(MapType.HttpRequestHeaders, pairs[i], pairs[i + 1]);
 }
 
 registerRoot((id: u32): RootContext => new SessionRoot(id));

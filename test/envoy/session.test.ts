@@ -38,7 +38,7 @@ const stand: Authorizer<unknown> = {
 };
 
 const claims = (over: object = {}): Record<string, unknown> => ({ aud: 'scope12345', pid: 'p1', iat: nowSeconds(), exp: nowSeconds() + 60, set: [['x-user', 'alice'], ['authorization', 'Bearer abc']], claims: { roles: ['admin'] }, ...over });
-const assertion = (over: object = {}, key = keys.ES256): string => `${COOKIE}=${token(claims(over), key)}`;
+const assertion = (over: object = {}, key = keys.ES256): string => `${COOKIE}=${token(claims(over), key, { typ: 'session+jwt' })}`;
 
 interface Answer { readonly status: number; readonly seen: Seen | undefined }
 const get = (path: string, headers: Record<string, string | string[]> = {}): Promise<Answer> => new Promise((resolve, reject) => {

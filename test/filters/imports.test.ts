@@ -44,7 +44,7 @@ const written: Readonly<Record<string, { readonly imports: readonly string[]; re
       'env.proxy_get_property', 'env.proxy_increment_metric', 'env.proxy_log', 'env.proxy_remove_header_map_value', 'env.proxy_replace_header_map_value', 'env.proxy_set_property',
       'wasi_snapshot_preview1.fd_write', 'wasi_snapshot_preview1.proc_exit',
     ],
-    callbacks: ['proxy_on_configure', 'proxy_on_context_create', 'proxy_on_delete', 'proxy_on_memory_allocate', 'proxy_on_request_headers', 'proxy_on_vm_start'],
+    callbacks: ['proxy_on_configure', 'proxy_on_context_create', 'proxy_on_delete', 'proxy_on_memory_allocate', 'proxy_on_request_headers', 'proxy_on_response_headers', 'proxy_on_vm_start'],
   },
   jwt: {
     imports: [

@@ -28,7 +28,7 @@ const seconds = (vm: Vm): number => Math.floor(vm.clock.now / 1000);
 const claimsOf = (vm: Vm, over: object = {}): AssertionClaims => ({
   aud: 'scope12345', pid: 'p1', iat: seconds(vm), exp: seconds(vm) + 60, set: [['x-user', 'alice'], ['authorization', 'Bearer abc']], claims: { sub: 'alice', groups: ['a', 'b'] }, ...over,
 });
-const sign = (claims: object, key: TestKey = keys.ES256, header = {}): string => token({ ...claims }, key, header);
+const sign = (claims: object, key: TestKey = keys.ES256, header = {}): string => token({ ...claims }, key, { typ: 'session+jwt', ...header });
 const assertion = (vm: Vm, over: object = {}): string => sign(claimsOf(vm, over));
 
 const send = (vm: Vm, cookies: string | readonly string[], headers: Readonly<Record<string, string | readonly string[]>> = {}, properties = route()): Exchange =>
@@ -137,6 +137,49 @@ describe('a request of a live session', () => {
   });
 });
 
+describe('headers with tokens, which an assertion only names', () => {
+  const answered = (forward: string, forwarded?: string): Properties => ({ ...route(), metadata: { filter_metadata: { 'gatewright.oidc': { forward, ...(forwarded === undefined ? {} : { forwarded }) } } } });
+  const token = JSON.stringify([['authorization', 'Bearer t'], ['x-id', 'i']]);
+  const named = (vm: Vm, forward = 'f1'): string => ours(assertion(vm, { set: [['x-user', 'alice']], forward }));
+
+  test('are asked for once, and then remembered', () => {
+    const vm = load();
+    expectAsked(send(vm, named(vm), {}, answered('f1', token)));
+    const exchange = send(vm, named(vm), { authorization: 'mine', 'x-id': 'mine' });
+    expect(written(exchange)).toEqual(passes);
+    expect(['authorization', 'x-id', 'x-user'].map((name) => exchange.requestHeaders.all(name))).toEqual([['Bearer t'], ['i'], ['alice']]);
+  });
+
+  test.each<[string, string, string | undefined]>([
+    ['of another name', 'f2', token], ['that are not there', 'f1', undefined], ['without a name', '', token], ['that are no JSON', 'f1', '[['], ['that are no list', 'f1', '{}'],
+    ['that are no pairs', 'f1', '[["a"]]'], ['that no session may set', 'f1', '[["host","a"]]'], ['with a line feed', 'f1', '[["a","b\\n"]]'],
+  ])('are not taken for those %s', (_, forward, forwarded) => {
+    const vm = load();
+    send(vm, named(vm), {}, answered(forward, forwarded));
+    expectAsked(send(vm, named(vm)));
+  });
+
+  test('stay what they were when they were named, whatever is said later', () => {
+    const vm = load();
+    send(vm, named(vm), {}, answered('f1', token));
+    send(vm, 'none=1', {}, answered('f1', '[["authorization","Bearer other"]]'));
+    expect(send(vm, named(vm)).requestHeaders.all('authorization')).toEqual(['Bearer t']);
+  });
+
+  test('of ten thousand sessions do not grow memory, and the service is asked again', () => {
+    const vm = load();
+    const large = JSON.stringify([['authorization', `Bearer ${'t'.repeat(8_000)}`]]);
+    const fill = (from: number, count: number): void => { for (let i = 0; i < count; i++) send(vm, 'a=1', {}, answered(`n${from + i}`, large)); };
+    send(vm, named(vm), {}, answered('f1', token));
+    fill(0, 1_500);
+    const { pages } = vm;
+    fill(1_500, 8_500 + scaled(100_000));
+    expect(vm.pages).toBeLessThanOrEqual(pages * 1.3);
+    expect(vm.pages).toBeLessThan(400);
+    expectAsked(send(vm, named(vm)));
+  });
+});
+
 describe('the service is asked', () => {
   const live = (vm: Vm): string => ours(assertion(vm));
   test.each<[string, (vm: Vm) => string | readonly string[]]>([
@@ -150,11 +193,14 @@ describe('the service is asked', () => {
     ['with a quoted one', (vm) => ours(`"${assertion(vm)}"`)],
     ['with one whose signature is of somebody else\'s key', (vm) => ours(sign(claimsOf(vm), { ...keys.ES256, privateKey: stranger }))],
     ['with one that was changed', (vm) => ours(assertion(vm).split('.').map((part, i) => i === 1 ? base64url(JSON.stringify(claimsOf(vm, { claims: { sub: 'root' } }))) : part).join('.'))],
-    ['with one by alg none', (vm) => ours(`${base64url('{"alg":"none","kid":"es256"}')}.${base64url(JSON.stringify(claimsOf(vm)))}.`)],
-    ['with one by alg none, that has a signature', (vm) => ours(rawToken('{"alg":"none","kid":"es256"}', JSON.stringify(claimsOf(vm)), keys.ES256))],
+    ['with one by alg none', (vm) => ours(`${base64url('{"alg":"none","kid":"es256","typ":"session+jwt"}')}.${base64url(JSON.stringify(claimsOf(vm)))}.`)],
+    ['with one by alg none, that has a signature', (vm) => ours(rawToken('{"alg":"none","kid":"es256","typ":"session+jwt"}', JSON.stringify(claimsOf(vm)), keys.ES256))],
     ['with one by HS256 and the public key', (vm) => ours(hmacSigned(claimsOf(vm)))],
     ['with one of another key\'s kid', (vm) => ours(sign(claimsOf(vm), keys.ES256, { kid: 'unknown' }))],
-    ['with one without a kid', (vm) => ours(rawToken('{"alg":"ES256"}', JSON.stringify(claimsOf(vm)), keys.ES256))],
+    ['with something else that our keys sign', (vm) => ours(sign(claimsOf(vm), keys.ES256, { typ: 'JWT' }))],
+    ['with one that does not say what it is', (vm) => ours(sign(claimsOf(vm), keys.ES256, { typ: undefined }))],
+    ['with one that names headers, and in no text', (vm) => ours(assertion(vm, { forward: 5 }))],
+    ['with one without a kid', (vm) => ours(rawToken('{"alg":"ES256","typ":"session+jwt"}', JSON.stringify(claimsOf(vm)), keys.ES256))],
     ['with one with an empty kid', (vm) => ours(sign(claimsOf(vm), keys.ES256, { kid: '' }))],
     ['with one whose kid is a number', (vm) => ours(sign(claimsOf(vm), keys.ES256, { kid: 1 }))],
     ['with one with an extension', (vm) => ours(sign(claimsOf(vm), keys.ES256, { crit: ['b64'], b64: false }))],
@@ -171,10 +217,10 @@ describe('the service is asked', () => {
     ['with one whose claims are a list', (vm) => ours(assertion(vm, { claims: [] }))],
     ['with one without headers', (vm) => ours(assertion(vm, { set: undefined }))],
     ['with one whose headers are an object', (vm) => ours(assertion(vm, { set: { 'x-user': 'alice' } }))],
-    ['with one whose payload is no JSON', () => ours(rawToken('{"alg":"ES256","kid":"es256"}', 'not JSON', keys.ES256))],
-    ['with one whose payload is a list', () => ours(rawToken('{"alg":"ES256","kid":"es256"}', '[]', keys.ES256))],
-    ['with one whose payload says something twice', (vm) => ours(rawToken('{"alg":"ES256","kid":"es256"}', JSON.stringify(claimsOf(vm)).replace('{', '{"pid":"p1",'), keys.ES256))],
-    ['with one whose payload is deep', () => ours(rawToken('{"alg":"ES256","kid":"es256"}', '['.repeat(2_000), keys.ES256))],
+    ['with one whose payload is no JSON', () => ours(rawToken('{"alg":"ES256","kid":"es256","typ":"session+jwt"}', 'not JSON', keys.ES256))],
+    ['with one whose payload is a list', () => ours(rawToken('{"alg":"ES256","kid":"es256","typ":"session+jwt"}', '[]', keys.ES256))],
+    ['with one whose payload says something twice', (vm) => ours(rawToken('{"alg":"ES256","kid":"es256","typ":"session+jwt"}', JSON.stringify(claimsOf(vm)).replace('{', '{"pid":"p1",'), keys.ES256))],
+    ['with one whose payload is deep', () => ours(rawToken('{"alg":"ES256","kid":"es256","typ":"session+jwt"}', '['.repeat(2_000), keys.ES256))],
     ['with one that no browser keeps', (vm) => ours(assertion(vm, { claims: { sub: 'x'.repeat(4_000) } }))],
     ['with one of 64 kB', (vm) => ours(assertion(vm, { claims: { sub: 'x'.repeat(48_000) } }))],
     ['with four parts', (vm) => ours(`${assertion(vm)}.AA`)],

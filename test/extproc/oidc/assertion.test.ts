@@ -12,7 +12,7 @@ test('is signed by a published key, and holds what it was given in the order giv
   const ring = await KeyRing.of(await newKeyRing(new HandWorld()));
   const { payload, protectedHeader } = await compactVerify(await assertion(ring, claims), createLocalJWKSet(ring.publicKeys), { algorithms: ['ES256'] });
   expect(JSON.parse(Buffer.from(payload).toString())).toEqual(claims);
-  expect(protectedHeader).toEqual({ alg: 'ES256', kid: ring.signing.kid });
+  expect(protectedHeader).toEqual({ alg: 'ES256', typ: 'session+jwt', kid: ring.signing.kid });
 });
 
 test('is not that of another ring', async () => {

@@ -216,10 +216,14 @@ describe('the app learns', () => {
   ])('tokens: %j', async (wanted, more) => {
     const host = await loginHost(policyOf(more)), jar = new Jar();
     await host.login(jar);
-    const { upstream } = await host.visit(jar, '/', { headers: [['authorization', 'mine']] });
+    const { upstream, metadata } = await host.visit(jar, '/', { headers: [['authorization', 'mine']] });
     expect(Object.fromEntries(Object.keys(wanted).map((name) => [name, header({ headers: upstream?.headers }, name)]))).toEqual(wanted);
-    // A token that is to be forwarded is nothing that a browser may read.
-    expect(jar.cookies.has(ASSERTION)).toBe(false);
+    // A token that is to be forwarded is nothing that a browser may read: the assertion names it, and Envoy is told what the name stands for.
+    const assertion = decodeJwt(jar.cookies.get(ASSERTION) ?? '');
+    expect([JSON.stringify(assertion).includes('token'), jar.lines.some((line) => line.includes('the access token'))]).toEqual([false, false]);
+    const { forward, forwarded } = metadata['gatewright.oidc'] as { forward: string; forwarded: string };
+    expect([assertion['forward'], forward]).toEqual([forward, expect.stringMatching(/^[A-Za-z0-9_-]{22}$/)]);
+    expect(JSON.parse(forwarded)).toEqual(Object.entries(wanted).flatMap(([name, value]) => (value === undefined || value === 'mine' ? [] : [[name, value]])));
   });
 });
 
