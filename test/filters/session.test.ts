@@ -1,50 +1,11 @@
 // session.wasm in the VM: what passes without asking and what never does, hostile input, memory.
-import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { type Exchange, type HeadersInput, type Properties, Vm } from 'proxy-wasm-as/vm';
-import type { AssertionClaims, SessionPolicy } from '../../policy/session.ts';
 import { carried } from '../cases/carried.ts';
-import { type TestKey, base64url, keys, rawToken, token } from '../cases/tokens.ts';
+import { base64url, keys, rawToken } from '../cases/tokens.ts';
 import { scaled } from '../scale.ts';
-
-const WASM = new URL('../../build/session.wasm', import.meta.url);
-const COOKIE = '__Host-gatewright-assertion-scope12345';
-const policy: SessionPolicy = { scope: 'scope12345', cookie: COOKIE, paths: ['/callback', '/logout'], removeHeaders: ['x-user', 'x-forwarded-access-token'] };
-const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-const ring = { keys: [keys.ES256.jwk] };
-const configuration = { source: 'route', keys: ring };
-
-const route = (id = 'p1', of: unknown = policy): Properties => {
-  const metadata = carried({ oidc: id });
-  return { xds: { ...metadata, virtual_host_metadata: { filter_metadata: { gatewright: { [`session_policy.${id}`]: JSON.stringify(of) } } } } };
-};
-const load = (pluginConfiguration: unknown = configuration, options = {}): Vm => {
-  const vm = Vm.load(WASM, { pluginConfiguration: JSON.stringify(pluginConfiguration), ...options });
-  expect(vm.configured).toBe(true);
-  return vm;
-};
-
-const seconds = (vm: Vm): number => Math.floor(vm.clock.now / 1000);
-const claimsOf = (vm: Vm, over: object = {}): AssertionClaims => ({
-  aud: 'scope12345', pid: 'p1', iat: seconds(vm), exp: seconds(vm) + 60, set: [['x-user', 'alice'], ['authorization', 'Bearer abc']], claims: { sub: 'alice', groups: ['a', 'b'] }, ...over,
-});
-const sign = (claims: object, key: TestKey = keys.ES256, header = {}): string => token({ ...claims }, key, { typ: 'session+jwt', ...header });
-const assertion = (vm: Vm, over: object = {}): string => sign(claimsOf(vm, over));
-
-const send = (vm: Vm, cookies: string | readonly string[], headers: Readonly<Record<string, string | readonly string[]>> = {}, properties = route()): Exchange =>
-  vm.request({ cookie: cookies, ...headers }, { properties });
-const ours = (value: string): string => `${COOKIE}=${value}`;
-
-const written = ({ filterState }: Exchange): object => ({ verdict: filterState.get('wasm.gatewright.oidc'), skip: filterState.get('wasm.gatewright.oidc.skip'), claims: filterState.get('wasm.gatewright.oidc.claims') });
-const asks = { verdict: '', skip: '', claims: '' };
-const passes = { verdict: 'p1', skip: 'yes', claims: '{"sub":"alice","groups":["a","b"]}' };
-
-/** The request as it came, with all that the filter may say of it. */
-function expectAsked(exchange: Exchange): void {
-  expect(exchange.outcome).toBe('continued');
-  expect(written(exchange)).toEqual(asks);
-  expect(exchange.requestHeaders.get('authorization')).toBeUndefined();
-}
+import { COOKIE, WASM, asks, assertion, claimsOf, configuration, expectAsked, load, ours, passes, policy, ring, route, seconds, send, sign, stranger, written } from './session-vm.ts';
 
 describe('a request of a live session', () => {
   test('passes, with the session\'s headers and claims', () => {
@@ -134,49 +95,6 @@ describe('a request of a live session', () => {
     expect(written(send(vm, cookie))).toEqual(passes);
     expect(vm.update(JSON.stringify({ ...configuration, keys: { keys: [] } }))).toBe(true);
     expectAsked(send(vm, cookie));
-  });
-});
-
-describe('headers with tokens, which an assertion only names', () => {
-  const answered = (forward: string, forwarded?: string): Properties => ({ ...route(), metadata: { filter_metadata: { 'gatewright.oidc': { forward, ...(forwarded === undefined ? {} : { forwarded }) } } } });
-  const token = JSON.stringify([['authorization', 'Bearer t'], ['x-id', 'i']]);
-  const named = (vm: Vm, forward = 'f1'): string => ours(assertion(vm, { set: [['x-user', 'alice']], forward }));
-
-  test('are asked for once, and then remembered', () => {
-    const vm = load();
-    expectAsked(send(vm, named(vm), {}, answered('f1', token)));
-    const exchange = send(vm, named(vm), { authorization: 'mine', 'x-id': 'mine' });
-    expect(written(exchange)).toEqual(passes);
-    expect(['authorization', 'x-id', 'x-user'].map((name) => exchange.requestHeaders.all(name))).toEqual([['Bearer t'], ['i'], ['alice']]);
-  });
-
-  test.each<[string, string, string | undefined]>([
-    ['of another name', 'f2', token], ['that are not there', 'f1', undefined], ['without a name', '', token], ['that are no JSON', 'f1', '[['], ['that are no list', 'f1', '{}'],
-    ['that are no pairs', 'f1', '[["a"]]'], ['that no session may set', 'f1', '[["host","a"]]'], ['with a line feed', 'f1', '[["a","b\\n"]]'],
-  ])('are not taken for those %s', (_, forward, forwarded) => {
-    const vm = load();
-    send(vm, named(vm), {}, answered(forward, forwarded));
-    expectAsked(send(vm, named(vm)));
-  });
-
-  test('stay what they were when they were named, whatever is said later', () => {
-    const vm = load();
-    send(vm, named(vm), {}, answered('f1', token));
-    send(vm, 'none=1', {}, answered('f1', '[["authorization","Bearer other"]]'));
-    expect(send(vm, named(vm)).requestHeaders.all('authorization')).toEqual(['Bearer t']);
-  });
-
-  test('of ten thousand sessions do not grow memory, and the service is asked again', () => {
-    const vm = load();
-    const large = JSON.stringify([['authorization', `Bearer ${'t'.repeat(8_000)}`]]);
-    const fill = (from: number, count: number): void => { for (let i = 0; i < count; i++) send(vm, 'a=1', {}, answered(`n${from + i}`, large)); };
-    send(vm, named(vm), {}, answered('f1', token));
-    fill(0, 1_500);
-    const { pages } = vm;
-    fill(1_500, 8_500 + scaled(100_000));
-    expect(vm.pages).toBeLessThanOrEqual(pages * 1.3);
-    expect(vm.pages).toBeLessThan(400);
-    expectAsked(send(vm, named(vm)));
   });
 });
 
