@@ -57,8 +57,8 @@ describe('bombs', () => {
 });
 
 describe('documents cut short', () => {
-  test('at every 7th character', () => {
-    for (const text of corpus.slice(0, 6)) for (let end = 0; end < text.length; end += 7) run(text.slice(0, end));
+  test('at every 31st character', () => {
+    for (const text of corpus.slice(0, 6)) for (let end = 0; end < text.length; end += 31) run(text.slice(0, end));
   }, 120_000);
 });
 
