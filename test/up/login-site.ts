@@ -1,5 +1,5 @@
 // A site behind logins, as people run it: `up` with an HTTPS listener whose port is not the one in addresses, a real provider, a backend that remembers what it was sent.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -48,7 +48,7 @@ export function loginRoute(name: string, issuer: string, { oidc = {}, security =
 
 export interface Sent { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
 
-export interface SiteOptions extends GatewrightOptions { readonly provider?: ProviderOptions; /** Discovery and keys of one that ran before. */ readonly state?: string }
+export interface SiteOptions extends GatewrightOptions { readonly provider?: ProviderOptions }
 
 export class LoginSite {
   readonly provider: TestProvider;
@@ -97,6 +97,21 @@ export class LoginSite {
       });
       outgoing.on('upgrade', ({ statusCode, headers: got }, socket) => { socket.destroy(); resolve({ status: statusCode ?? 0, headers: got, body: '' }); });
       outgoing.on('error', reject).end(body);
+    });
+  }
+
+  /** The same person's browser where the ports are others. */
+  moved(browser: Browser): Browser {
+    const other = this.browser();
+    for (const { name, value, domain } of browser.jar.cookies.filter((each) => each.domain !== '127.0.0.1')) other.jar.take(`${name}=${value}; Path=/; Secure; HttpOnly; SameSite=Lax`, new URL(`https://${domain}`));
+    return other;
+  }
+
+  /** Processes of the ext_proc service. */
+  workers(): number[] {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+      const of = (name: string): string => { try { return readFileSync(`/proc/${pid}/${name}`, 'utf8'); } catch { return ''; } };
+      return of('cmdline').includes('extproc-worker') && of('environ').split('\0').includes(`XDG_STATE_HOME=${this.state}`);
     });
   }
 
