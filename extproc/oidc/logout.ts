@@ -4,16 +4,17 @@ import type { Respond } from '../reply.ts';
 import type { OidcContext } from './context.ts';
 import { setCookie } from './cookies.ts';
 import { loginCookie } from './login.ts';
-import { confirmLogout, redirect } from './pages.ts';
+import { confirmLogout, json, redirect } from './pages.ts';
 import { InvalidAnswer, ProviderRefused, ProviderUnavailable } from './provider.ts';
-import { type Facts, fromElsewhere } from './request.ts';
+import { type Facts, fromElsewhere, lookedUpAhead } from './request.ts';
 import type { Session } from './session.ts';
 import { attributesOf } from './store.ts';
 
 export async function logout(facts: Facts, context: OidcContext, session: Session | undefined): Promise<Respond> {
   const { policy, provider, sessions, tell } = context;
-  // A link or a form of another site: the person says whether it is meant.
-  if (session !== undefined && fromElsewhere(facts)) return confirmLogout(policy.logoutPath);
+  if (lookedUpAhead(facts)) return json(403, 'gatewright_oidc_logout_asked', { error: 'access_denied', error_description: 'Nobody is logged out before somebody clicks.', request_id: facts.requestId });
+  // A link or a form of another site: the person says whether it is meant. Without a session, too: SameSite may keep the cookies from us, and not our answer from them.
+  if (fromElsewhere(facts)) return confirmLogout(policy.logoutPath);
   const cookies = [...await sessions.end(session, facts.cookies), withoutAssertion(context), loginCookie(context, '', 0)];
   const local = policy.postLogoutRedirectUrl ?? '/';
   if (session === undefined) return redirect(local, 'gatewright_oidc_logged_out', cookies);

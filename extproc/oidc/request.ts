@@ -43,7 +43,7 @@ function purpose(headers: HeaderList): Purpose {
   if (method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')) return 'preflight';
   if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') return 'background';
   if (headers.has('upgrade') || (headers.get('content-type') ?? '').startsWith('application/grpc')) return 'background';
-  if (/prefetch|prerender/.test(`${headers.get('sec-purpose') ?? ''} ${headers.get('purpose') ?? ''}`)) return 'background';
+  if (lookedUpAhead({ headers })) return 'background';
   const mode = headers.get('sec-fetch-mode');
   if (mode !== undefined) return mode === 'navigate' ? 'navigation' : 'background';
   if (headers.has('x-requested-with')) return 'background';
@@ -51,6 +51,11 @@ function purpose(headers: HeaderList): Purpose {
   if (accept.includes('text/html')) return 'navigation';
   // A form of an old browser says text/html; whoever posts and does not is a program. `*/*` alone is curl, which EG sends to the provider, too.
   return method !== 'POST' && accept.includes('*/*') && !accept.includes('json') && !accept.includes('event-stream') ? 'navigation' : 'background';
+}
+
+/** Whether nobody has clicked yet: browsers and frameworks follow links that somebody might. */
+export function lookedUpAhead({ headers }: Pick<Facts, 'headers'>): boolean {
+  return ['sec-purpose', 'purpose', 'x-moz'].some((name) => /prefetch|prerender/.test(headers.get(name) ?? ''));
 }
 
 /** Whether a request was made by a page of another origin: such a one must not log anybody out. */
