@@ -6,9 +6,10 @@ import type { AssertionClaims } from '../../policy/session.ts';
 import type { HeaderList } from '../header-list.ts';
 import { Policies } from '../policies.ts';
 import type { Authorizer, Stream } from '../processor.ts';
-import type { AwaitBody, Decision, Headers, Respond } from '../reply.ts';
+import type { AwaitBody, Decision, Headers, Reply, Respond } from '../reply.ts';
 import { assertion } from './assertion.ts';
 import { backChannelLogout } from './back-channel.ts';
+import { forOneBrowser } from './caching.ts';
 import { callback, loginFailed } from './callback.ts';
 import type { OidcContext } from './context.ts';
 import { withoutOurs } from './cookies.ts';
@@ -65,8 +66,15 @@ export function oidcProcessor(parts: OidcParts): Authorizer<Compiled> {
       return decision.pass;
     },
     onRequestBody: ({ body }, { policy }) => backChannelLogout(body, policy.context),
-    onResponseHeaders: (_, stream) => ({ kind: 'mutate', append: (cookies.get(stream) ?? []).map((cookie) => ['set-cookie', cookie] as const) }),
+    onResponseHeaders: ({ headers }, stream) => withSession(headers, cookies.get(stream) ?? []),
   };
+}
+
+/** A cache that kept the answer would give somebody's session to everybody (RFC 9111 7.3: Set-Cookie does not keep it from that). */
+function withSession(headers: HeaderList, cookies: readonly string[]): Reply {
+  const append = cookies.map((cookie) => ['set-cookie', cookie] as const);
+  const apart = /(?:^|[\s,])(?:private|no-store)\s*(?:,|$)/i.test(headers.get('cache-control') ?? '');
+  return { kind: 'mutate', append, remove: ['cdn-cache-control', 'surrogate-control'], ...(apart ? {} : { set: [['cache-control', 'private, no-cache']] }) };
 }
 
 function compile(policy: OidcPolicy, { ring, world, provider, sessions, once, tell }: OidcParts): Compiled {
@@ -138,7 +146,9 @@ async function through(session: Session, changed: boolean, request: Facts, { con
   const forward = tokens.length === 0 ? {} : { forward: createHash('sha256').update(JSON.stringify([policyId, tokens])).digest('base64url').slice(0, 22) };
   const claims = askedClaims(current, policy);
   const cookies = changed || moved ? await sessions.write(current, request.cookies) : [];
-  const lives = Math.min(policy.assertionMs, current.tokensExpire - now, endsAt(current, policy) - now);
+  // Who goes on all the time must be seen in time: Envoy tells nobody of requests that it lets pass.
+  const unseen = policy.session.idleMs > 0 ? policy.session.idleMs / 10 : Infinity;
+  const lives = Math.min(policy.assertionMs, unseen, current.tokensExpire - now, endsAt(current, policy) - now);
   const assertions = lives >= 1000 ? await asserted({ aud: policy.scope, pid: policyId, iat: Math.floor(now / 1000), exp: Math.floor((now + lives) / 1000), set, ...forward, claims }, context, lives) : [];
   return passing(request, own, [...set, ...tokens], [...cookies, ...assertions], { claims: JSON.stringify(claims), ...forward, ...(tokens.length === 0 ? {} : { forwarded: JSON.stringify(tokens) }) });
 }
