@@ -45,7 +45,8 @@ export interface HostOptions {
   readonly observability?: boolean;
   /** `message_timeout`, milliseconds. */
   readonly messageTimeout?: number;
-  readonly upstream?: HostResponse;
+  /** Or what it comes to, once the request is there. */
+  readonly upstream?: HostResponse | (() => Promise<HostResponse>);
   readonly world?: World;
 }
 
@@ -123,7 +124,8 @@ class Exchange {
       const verdict = this.#metadata[`gatewright.${this.#options.guard}`] as { verdict?: Json } | undefined;
       if (this.#options.guard !== undefined && (verdict?.verdict ?? '') !== (this.#request.metadata?.['gatewright-policy'] ?? null)) throw new LocalReply(403, 'rbac_access_denied_matched_policy[none]');
       this.#upstream = { headers: request.headers, body: Buffer.concat(request.body).toString(), trailers: request.trailers };
-      const from = this.#options.upstream ?? { status: 200 };
+      const { upstream = { status: 200 } } = this.#options;
+      const from = typeof upstream === 'function' ? await upstream() : upstream;
       const response: Message = { headers: [[':status', String(from.status)], ...(from.headers ?? [])] as Pairs, body: (from.body ?? []).map((piece) => Buffer.from(piece)), trailers: [...(from.trailers ?? [])] as Pairs };
       await this.#direction('response', response, this.#modes.responseHeaders);
       const status = Number(response.headers.find(([name]) => name === ':status')?.[1]);

@@ -9,7 +9,6 @@ import type { Authorizer, Stream } from '../processor.ts';
 import type { AwaitBody, Decision, Headers, Reply, Respond } from '../reply.ts';
 import { assertion } from './assertion.ts';
 import { backChannelLogout } from './back-channel.ts';
-import { forOneBrowser } from './caching.ts';
 import { callback, loginFailed } from './callback.ts';
 import type { OidcContext } from './context.ts';
 import { withoutOurs } from './cookies.ts';

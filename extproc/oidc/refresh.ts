@@ -75,7 +75,11 @@ async function refresh(session: Session, refreshToken: string, { requestId }: Fa
   } catch (error) {
     const passing = error instanceof ProviderUnavailable || (error instanceof ProviderRefused && (error.code === 'temporarily_unavailable' || error.code === 'server_error'));
     if (!passing && !(error instanceof ProviderRefused || error instanceof InvalidAnswer)) throw error;
-    tell('refresh_failed', { reason: error instanceof ProviderRefused ? error.code.replace(/[^a-z_]/g, '') : error.reason, requestId });
+    tell('refresh_failed', { reason: error instanceof ProviderRefused ? known(error.code) : error.reason, requestId });
     return { kind: passing ? 'later' : 'over' };
   }
 }
+
+/** RFC 6749 5.2 and 4.1.2.1. Other words are the provider's to choose, and each would be a time series more. */
+const CODES = ['invalid_request', 'invalid_client', 'invalid_grant', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope', 'access_denied', 'server_error', 'temporarily_unavailable'];
+function known(code: string): string { return CODES.includes(code) ? code : 'provider_refused'; }

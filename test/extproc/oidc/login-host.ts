@@ -4,7 +4,7 @@ import { onceAlone } from '../../../extproc/oidc/once.ts';
 import { type OidcParts, oidcProcessor } from '../../../extproc/oidc/processor.ts';
 import type { LoginParameters, Provider, Tokens } from '../../../extproc/oidc/provider.ts';
 import { cookieSessions } from '../../../extproc/oidc/store.ts';
-import { type HostAnswer, type HostRequest, TestHost } from '../../../extproc/test-host.ts';
+import { type HostAnswer, type HostOptions, type HostRequest, TestHost } from '../../../extproc/test-host.ts';
 import { type World, realWorld } from '../../../extproc/world.ts';
 import { OidcPolicy, oidcDocument } from '../../../policy/oidc.ts';
 
@@ -88,7 +88,7 @@ export interface LoginHost {
 
 const NAVIGATION: [string, string][] = [['accept', 'text/html'], ['sec-fetch-mode', 'navigate'], ['sec-fetch-site', 'none']];
 
-export async function loginHost(policy: OidcPolicy = policyOf(), parts: Partial<OidcParts> = {}): Promise<LoginHost> {
+export async function loginHost(policy: OidcPolicy = policyOf(), parts: Partial<OidcParts> = {}, upstream: HostOptions['upstream'] = { status: 200 }): Promise<LoginHost> {
   let now = START;
   const world: World = { ...realWorld, now: () => now };
   const ring = await KeyRing.of(await newKeyRing(world));
@@ -100,7 +100,7 @@ export async function loginHost(policy: OidcPolicy = policyOf(), parts: Partial<
     tell: (_, event, detail) => { events.push(detail?.reason === undefined ? event : `${event}: ${detail.reason}`); }, ...parts,
   });
   processor.policies.add(POLICY_ID, oidcDocument(policy));
-  const host = new TestHost(processor, { guard: 'oidc', messageTimeout: 25_000 });
+  const host = new TestHost(processor, { guard: 'oidc', messageTimeout: 25_000, upstream });
   const visit: LoginHost['visit'] = async (jar, path, request = {}) => {
     const answer = await host.request({
       path, host: 'www.example.com:8443', metadata: { 'gatewright-policy': POLICY_ID },
