@@ -141,10 +141,10 @@ const cases: readonly Case[] = [
     expect((await scene.problems()).map(({ path, message }) => `${path} ${message}`)).toEqual(['spec.cors not supported']);
     expect(await scene.accepted()).toEqual(expect.objectContaining({ status: 'False', reason: 'Invalid', message: expect.stringContaining('spec.cors') }));
   } },
-  { name: 'a section that is not supported, alone: oidc', run: async (scene) => {
-    scene.save('policy.yaml', yaml(securityPolicy(scene.id, { oidc: { provider: { issuer: ISSUER }, clientID: 'app' } })));
+  { name: 'a section that is not supported, alone: basicAuth', run: async (scene) => {
+    scene.save('policy.yaml', yaml(securityPolicy(scene.id, { basicAuth: { users: { name: 'users' } } })));
     await scene.become(...CLOSED);
-    expect((await scene.accepted()).message).toContain('spec.oidc');
+    expect((await scene.accepted()).message).toContain('spec.basicAuth');
   } },
   { name: 'a policy that is deleted and made again within 300 ms', run: async (scene) => {
     rmSync(scene.path('policy.yaml'));
