@@ -6,15 +6,15 @@ import { page } from './pages.ts';
 import { InvalidAnswer, ProviderRefused, ProviderUnavailable, type Tokens } from './provider.ts';
 import type { Facts } from './request.ts';
 import { newSession } from './refresh.ts';
-import { type Session, alive } from './session.ts';
+import { type Session, alive, suffices } from './session.ts';
 import { SessionTooLarge } from './store.ts';
 
 export async function callback(facts: Facts, context: OidcContext, live: Session | undefined): Promise<Respond> {
   const { policy, once, tell } = context;
   const query = new URLSearchParams(facts.query);
   const state = await readState(query.get('state') ?? '', context);
-  // Another tab was quicker, or this page is loaded again.
-  if (live !== undefined) return goOn(state?.returnTo ?? '/', [], context);
+  // Another tab was quicker, or this page is loaded again. A login that has been asked for takes the place of a session that did not do.
+  if (live !== undefined && (state === undefined || !sameBrowser(state, facts, context))) return goOn(state?.returnTo ?? '/', [], context);
   // Sealed by a key that is gone, too old, or made up: a new login is the way out, whatever it was.
   if (state === undefined) return startLogin(facts, context, '/', 1);
   if (!sameBrowser(state, facts, context)) {
@@ -23,6 +23,7 @@ export async function callback(facts: Facts, context: OidcContext, live: Session
     return failed('gatewright_oidc_no_cookies', facts, context, state);
   }
   if (!await once.claim(`state:${state.id}`, policy.loginMs)) {
+    if (live !== undefined) return goOn(state.returnTo, [], context);
     tell('login_failed', { reason: 'state_replayed', requestId: facts.requestId });
     return failed('gatewright_oidc_state_replayed', facts, context, state);
   }
@@ -40,6 +41,7 @@ async function begin(tokens: Tokens, facts: Facts, context: OidcContext, state: 
   }
   const session = newSession({ ...tokens, expiresInMs: lifetime }, context);
   if (!alive(session, policy, world.now())) return failed('gatewright_oidc_token_without_end', facts, context, state);
+  if (!suffices(session, state)) throw new InvalidAnswer('login_too_weak');
   const cookies = await sessions.write(session, facts.cookies);
   tell('login');
   return goOn(state.returnTo, [...cookies, loginCookie(context, '', 0)], context);

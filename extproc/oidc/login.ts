@@ -26,6 +26,9 @@ export interface LoginState {
   readonly redirectUri: string;
   /** How often it was started anew: a browser without cookies must not go round for ever. */
   readonly attempt: number;
+  /** What the login must be good for: the callback may be under another policy of the scope. */
+  readonly requiredAcr: readonly string[];
+  readonly maxAgeMs?: number;
 }
 
 export const MAX_ATTEMPTS = 3;
@@ -42,7 +45,7 @@ export async function startLogin(facts: Facts, context: OidcContext, returnTo: s
   const name = cookieName('login', policy);
   const known = facts.cookies.get(name);
   const secret = known !== undefined && SECRET.test(known) ? known : text(world.random(32));
-  const state: LoginState = { id: text(world.random(16)), returnTo, nonce: text(world.random(32)), verifier: text(world.random(32)), browser: digest(secret), redirectUri: uri, attempt };
+  const state: LoginState = { id: text(world.random(16)), returnTo, nonce: text(world.random(32)), verifier: text(world.random(32)), browser: digest(secret), redirectUri: uri, attempt, requiredAcr: policy.requiredAcr, ...(policy.maxAgeMs === undefined ? {} : { maxAgeMs: policy.maxAgeMs }) };
   const url = await provider.authorizationUrl({ redirectUri: uri, nonce: state.nonce, verifier: state.verifier, state: await seal(ring(), 'state', policy.scope, state, world.now() + policy.loginMs) });
   // Again each time, so that it lives as long as this login. Strict would keep it from the callback.
   return redirect(url.href, 'gatewright_oidc_login', [loginCookie(context, secret, policy.loginMs)]);

@@ -22,7 +22,7 @@ import type { Provider } from './provider.ts';
 import { fresh } from './refresh.ts';
 import { type Facts, facts } from './request.ts';
 import { returnTo } from './return-to.ts';
-import { type Session, alive, endsAt } from './session.ts';
+import { type Session, alive, endsAt, suffices } from './session.ts';
 import { SessionEnded, SessionTooLarge, type Sessions, StoreUnavailable } from './store.ts';
 import type { World } from '../world.ts';
 
@@ -114,14 +114,16 @@ async function decide(request: Facts, compiled: Compiled, policyId: string, endO
   if (request.purpose === 'preflight' && policy.passPreflight) return anonymous(request, compiled);
   try {
     const had = await context.sessions.read(request.cookies);
-    const session = had !== undefined && alive(had, policy, context.world.now()) ? await fresh(had, request, context) : undefined;
+    const enough = had !== undefined && suffices(had, policy);
+    const renewed = enough && alive(had, policy, context.world.now()) ? await fresh(had, request, context) : undefined;
+    const session = renewed !== undefined && suffices(renewed, policy) ? renewed : undefined;
     if (path === policy.callbackPath && reads) return await callback(request, context, session);
     if (path === policy.logoutPath) return await logout(request, context, session ?? had);
     if (session !== undefined) return await through(session, session !== had, request, compiled, policyId);
     if (policy.passThrough.some(({ name, prefix }) => request.headers.getAll(name).some((value) => value.toLowerCase().startsWith(prefix.toLowerCase())))) return anonymous(request, compiled);
     const answer = await unauthenticated(request, compiled);
-    // It is over: the browser need not bring it again.
-    return had === undefined ? answer : withCookies(answer, [...await context.sessions.end(had, request.cookies), withoutAssertion(context)]);
+    // It is over: the browser need not bring it again. One that does not do here may do elsewhere.
+    return !enough ? answer : withCookies(answer, [...await context.sessions.end(had, request.cookies), withoutAssertion(context)]);
   } catch (error) {
     if (error instanceof SessionEnded) return unauthenticated(request, compiled);
     if (error instanceof SessionTooLarge) return loginFailed(error, request, context, { returnTo: returnTo(request) });

@@ -28,9 +28,11 @@ export function newSession(tokens: Lasting, { policy, world }: OidcContext): Ses
 function ofTokens(tokens: Lasting, before: { readonly refreshToken?: string | undefined }, { policy, world }: Pick<OidcContext, 'policy' | 'world'>) {
   const now = world.now();
   const { idToken, claims, accessToken, expiresInMs } = tokens;
+  const { acr, auth_time } = claims;
   const refreshToken = policy.refresh ? tokens.refreshToken ?? before.refreshToken : undefined;
   return {
     idToken, claims,
+    ...(typeof acr === 'string' ? { acr } : {}), ...(typeof auth_time === 'number' ? { authenticated: auth_time * 1000 } : {}),
     ...(needsAccessToken(policy) ? { accessToken } : {}),
     ...(refreshToken === undefined ? {} : { refreshToken, refreshExpires: now + policy.defaultRefreshTokenMs }),
     tokensExpire: now + expiresInMs - Math.min(EARLY_MS, expiresInMs / 10),

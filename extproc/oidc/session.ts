@@ -20,6 +20,9 @@ const Session = z.object({
   begun: instant,
   /** For the idle lifetime. */
   seen: instant,
+  /** How well, and when, the person showed who it is; policies of one scope may ask for more or less. */
+  acr: z.string().exactOptional(),
+  authenticated: instant.exactOptional(),
 }).readonly();
 export type Session = z.infer<typeof Session>;
 
@@ -31,6 +34,15 @@ export function endsAt({ begun, seen }: Pick<Session, 'begun' | 'seen'>, { sessi
 }
 
 export function alive(session: Pick<Session, 'begun' | 'seen'>, policy: Pick<OidcPolicy, 'session'>, now: number): boolean { return now < endsAt(session, policy); }
+
+/** Of clocks that differ (verify.ts), and of the way from the check of a login to its session. */
+const SLACK_MS = 90_000;
+
+/** Whether its login is good enough for a policy, whatever policy it began under. */
+export function suffices({ acr, authenticated, begun }: Pick<Session, 'acr' | 'authenticated' | 'begun'>, { requiredAcr, maxAgeMs }: { readonly requiredAcr: readonly string[]; readonly maxAgeMs?: number | undefined }): boolean {
+  if (requiredAcr.length > 0 && (acr === undefined || !requiredAcr.includes(acr))) return false;
+  return maxAgeMs === undefined || (authenticated !== undefined && authenticated + maxAgeMs + SLACK_MS >= begun);
+}
 
 /** What is sealed. Claims that are those of the ID token, as they mostly are, need not be there twice: a cookie holds little. */
 export function packed(session: Session): object {

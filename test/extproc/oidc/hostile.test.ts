@@ -2,7 +2,7 @@
 import { decodeJwt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { ProviderRefused } from '../../../extproc/oidc/provider.ts';
-import { Jar, START, header, loginHost, policyOf } from './login-host.ts';
+import { Jar, type LoginHost, START, header, location, loginHost, policyOf } from './login-host.ts';
 
 const ASSERTION = '__Host-gatewright-assertion-abcdefghij';
 const background: [string, string][] = [['accept', 'application/json'], ['sec-fetch-mode', 'cors']];
@@ -34,5 +34,54 @@ describe('an assertion', () => {
     const host = await loginHost(policyOf({ session: { absoluteMs: 86_400_000, idleMs: 60_000 } })), jar = new Jar();
     await host.login(jar);
     expect(decodeJwt(jar.cookies.get(ASSERTION) ?? '').exp).toBe(START / 1000 + 6);
+  });
+});
+
+// OIDCPolicies of two rules, one SecurityPolicy: their sessions are the same, what they ask of a login is not.
+describe('a login that one rule asks more of than another', () => {
+  type More = Parameters<typeof policyOf>[0];
+  async function both(more: More): Promise<{ weak: LoginHost; strong: LoginHost; jar: Jar }> {
+    const weak = await loginHost(), strong = await loginHost(policyOf(more), { ring: () => weak.ring }), jar = new Jar();
+    await weak.login(jar);
+    return { weak, strong, jar };
+  }
+  const mfa: More = { requiredAcr: ['mfa'] }, recent: More = { maxAgeMs: 60_000 };
+  const ages = { auth_time: START / 1000 - 86_400 };
+
+  test.each<[More, object, object]>([[mfa, {}, { acr: 'mfa' }], [mfa, { acr: 'password' }, { acr: 'mfa' }], [recent, ages, { auth_time: START / 1000 }], [recent, {}, { auth_time: START / 1000 }]])('%j: a session with %j does not do, one with %j does', async (more, has, needs) => {
+    const weak = await loginHost(), strong = await loginHost(policyOf(more), { ring: () => weak.ring }), jar = new Jar();
+    Object.assign(weak.provider.claims, has);
+    await weak.login(jar);
+    const refused = await strong.visit(jar, '/api', { headers: background });
+    expect([refused.status, refused.upstream]).toEqual([401, undefined]);
+    // It is still good for the other.
+    expect((await weak.visit(jar, '/api', { headers: background })).status).toBe(200);
+    Object.assign(strong.provider.claims, needs);
+    expect((await strong.login(jar, '/admin')).upstream).toBeDefined();
+    expect((await weak.visit(jar, '/api', { headers: background })).status).toBe(200);
+  });
+
+  test('whose callback is under the other: what it was begun for counts', async () => {
+    const { weak, strong, jar } = await both(mfa);
+    weak.provider.claims['acr'] = 'password';
+    const failed = await weak.comeBack(jar, await strong.visit(jar, '/admin'));
+    expect([failed.status, failed.details]).toEqual([403, 'gatewright_oidc_answer_invalid']);
+    weak.provider.claims['acr'] = 'mfa';
+    const back = await weak.comeBack(jar, await strong.visit(jar, '/admin'));
+    expect([back.status, location(back)]).toEqual([302, '/admin']);
+    expect((await strong.visit(jar, '/admin')).status).toBe(200);
+  });
+
+  test('holds when tokens are renewed, and what is said then counts', async () => {
+    const host = await loginHost(policyOf(mfa)), jar = new Jar();
+    host.provider.claims['acr'] = 'mfa';
+    await host.login(jar);
+    const { acr: _, ...claims } = host.provider.claims;
+    host.provider.claims = claims;
+    host.clock(300_000);
+    expect((await host.visit(jar, '/')).status).toBe(200);
+    host.provider.claims = { ...claims, acr: 'password' };
+    host.clock(300_000);
+    expect((await host.visit(jar, '/')).status).toBe(302);
   });
 });

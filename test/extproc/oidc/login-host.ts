@@ -91,7 +91,7 @@ const NAVIGATION: [string, string][] = [['accept', 'text/html'], ['sec-fetch-mod
 export async function loginHost(policy: OidcPolicy = policyOf(), parts: Partial<OidcParts> = {}, upstream: HostOptions['upstream'] = { status: 200 }): Promise<LoginHost> {
   let now = START;
   const world: World = { ...realWorld, now: () => now };
-  const ring = await KeyRing.of(await newKeyRing(world));
+  const ring = parts.ring?.() ?? await KeyRing.of(await newKeyRing(world));
   const provider = new FakeProvider();
   const events: string[] = [];
   const once = onceAlone(world);
