@@ -130,6 +130,16 @@ describe('paths', () => {
       expect([...new Set(back.map(({ url }) => url.origin))]).toEqual([ORIGIN]);
     });
 
+  test.each(['//evil.example/x', '/\\evil.example/x', '/\t/evil.example/x', '///evil.example', '/.//evil.example', '/@evil.example'])('nor one that a form begins, on a page whose address is %j', async (path) => {
+    const browser = site.browser();
+    const page = await browser.open(`${ORIGIN}/app/form`, { method: 'POST', body: 'a=b', headers: { referer: `${ORIGIN}${path.replace('\t', '%09')}`, 'content-type': 'application/x-www-form-urlencoded' } });
+    expect(new Set(page.steps.map(({ url }) => url.origin))).toEqual(new Set([ORIGIN, site.provider.issuer]));
+    for (const from of ['https://evil.example/app/x', 'javascript:alert(1)', `https://${HOST}@evil.example/x`]) {
+      const { steps } = await site.browser().open(`${ORIGIN}/app/form`, { method: 'POST', body: 'a=b', headers: { referer: from } });
+      expect([from, steps.at(-1)?.url.href]).toEqual([from, `${ORIGIN}/`]);
+    }
+  });
+
   test.each(['/app/callback/', '/app/CALLBACK', '/app//callback', '/app/./callback', '/app/%63allback', '/app/callback%2f', '/app/callback%00', '/app/callback;x', '/app/x/../callback', '/app/callback/.', '/app/callback%20', '/app/callback?'])(
     'a callback that is spelled %s gives its code to nobody', async (path) => {
       for (const headers of [script, browse]) expect((await attempt(`${path}${path.includes('?') ? '&' : '?'}code=the-code&state=x`, { headers })).inside).toBe(false);

@@ -131,6 +131,8 @@ describe('a callback', () => {
   test('of an attacker, opened by somebody else, logs nobody in as the attacker (login CSRF)', async () => {
     const [mallory, ann] = [site.browser({ account: 'mallory' }), site.browser({ account: 'ann' })];
     const callback = await callbackOf(mallory);
+    // She is about to log in herself.
+    await ann.open(`${ORIGIN}/app/x`, { redirects: 0 });
     await ann.open(callback, { headers: { 'sec-fetch-site': 'cross-site' } });
     expect(await who(ann)).toBe('ann');
     // With the attacker's login cookie planted beside her own, neither counts; instead of her own, it is the attacker's state, which is used once.
@@ -160,6 +162,16 @@ describe('a callback', () => {
       expect([[302, 400, 403].includes(answer.status), answer.headers['set-cookie']?.some((line) => /-session-\w+=[^;]/.test(line)) ?? false]).toEqual([true, false]);
     }
     expect([site.provider.asked('token'), second.asked('token')]).toEqual(tokens);
+  });
+
+  test('with something else that we have sealed for a state is none', async () => {
+    const browser = await loggedIn();
+    const sealed = cookie(browser, 'session').value.replace(/^\d+~/, '');
+    const other = site.browser();
+    await other.open(`${ORIGIN}/app/x`, { redirects: 0 });
+    const { name, value } = cookie(other, 'login');
+    const answer = await site.send(`/app/callback?code=x&iss=${encodeURIComponent(site.provider.issuer)}&state=${sealed}`, { headers: { ...browse, cookie: `${name}=${value}` } });
+    expect([answer.status, answer.headers.location?.startsWith(`${site.provider.issuer}/auth`)]).toEqual([302, true]);
   });
 
   test('is read once: parameters twice, or parts of it missing, log nobody in', async () => {
