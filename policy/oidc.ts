@@ -46,7 +46,7 @@ const HeaderMatch = z.strictObject({ name: z.string().regex(/^:?[a-z0-9][a-z0-9.
 /** The whole policy of one route. */
 export const OidcPolicy = z.strictObject({
   name: z.string().describe('namespace/name of the SecurityPolicy: for logs and metrics'),
-  scope: z.string().regex(/^[a-z0-9]{10}$/).describe('what sessions are bound to, in the names of cookies too: a digest of policy, issuer and client'),
+  scope: z.string().regex(/^[a-z0-9]{10,26}$/).describe('what sessions are bound to, its beginning in the names of cookies too: a digest of policy, issuer and client'),
   provider: OidcProvider,
   clientId: z.string().min(1),
   clientAuthentication: ClientAuthentication,
@@ -112,5 +112,6 @@ export const COOKIE_PREFIXES = ['__Host-gatewright-', '__Secure-gatewright-', 'g
 /** `__Host-` binds to the host, over TLS only; a domain allows `__Secure-`; over http there is neither (local trials). */
 export function cookieName(kind: 'session' | 'assertion' | 'login', { scope, redirectUrl, cookies }: Pick<OidcPolicy, 'scope' | 'redirectUrl' | 'cookies'>): string {
   const prefix = redirectUrl.startsWith('http://') ? COOKIE_PREFIXES[2] : cookies.domain === undefined ? COOKIE_PREFIXES[0] : COOKIE_PREFIXES[1];
-  return `${prefix}${kind}-${scope}`;
+  // Enough to tell policies apart; what nobody must find another preimage of is the whole.
+  return `${prefix}${kind}-${scope.slice(0, 10)}`;
 }

@@ -94,10 +94,10 @@ function judgeHeaders({ oidc, jwt }: SecurityPolicySpec & { readonly oidc: Oidc 
   }
 }
 
-/** Sessions are bound to it: other policies, issuers and clients have others. */
+/** Sessions are bound to it: other policies, issuers and clients have others. 130 bits, for whoever writes policies may choose names until one fits. */
 function scopeOf(name: string, issuer: string, clientId: string): string {
   const digest = createHash('sha256').update(JSON.stringify([name, issuer, clientId])).digest();
-  return Array.from(digest.subarray(0, 10), (byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('');
+  return Array.from(digest.subarray(0, 26), (byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('');
 }
 
 function milliseconds(text: string): number { return parseDuration(text) ?? 0; }

@@ -41,3 +41,9 @@ test.each([['the headers of an answer', { responseHeaders: true }], ['the body o
   expect(settings.allowedOverrideModes.map(whole)).toContainEqual(whole(asked));
   expect(whole(settings.processingMode)).not.toEqual(whole(asked));
 });
+
+test('a session is bound to more than the name of its cookie shows: nobody finds a policy of his own whose sessions are those of another', () => {
+  const { policy, session } = routes[0]?.oidc ?? {};
+  expect(policy?.scope).toMatch(/^[a-z2-7]{26}$/);
+  expect([session?.scope, session?.cookie]).toEqual([policy?.scope, expect.stringMatching(new RegExp(`gatewright-assertion-${policy?.scope.slice(0, 10)}$`))]);
+});
