@@ -36,7 +36,7 @@ const browse = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
 const query = (location: string | undefined): Record<string, string> => Object.fromEntries(new URL(location ?? '').searchParams);
 const callbackOf = (page: Page): Page['steps'][number] | undefined => page.steps.find(({ url }) => url.pathname === '/oauth2/callback');
 const cookies = (browser: Browser): string => browser.jar.header(new URL(ORIGIN), { crossSite: false, safeNavigation: true });
-const OURS = ['assertion', 'session'].map((kind) => expect.stringMatching(new RegExp(`^__Host-gatewright-${kind}-[a-z2-7]{10}$`)));
+const OURS = ['assertion', 'session'].map((kind) => expect.stringMatching(new RegExp(`^__Host-gatewright-${kind}-[a-z2-7]{26}$`)));
 
 describe('a login', () => {
   test('leads from a deep link to the provider and back to it, over a port that Envoy does not listen on', async () => {
