@@ -3,22 +3,27 @@ import type { Respond } from '../reply.ts';
 import type { OidcContext } from './context.ts';
 import { json } from './pages.ts';
 import { InvalidAnswer, ProviderRefused, ProviderUnavailable } from './provider.ts';
+import { StoreUnavailable } from './store.ts';
 
 /** A form with one token in it. */
 export const MAX_BODY = 65_536;
+/** A token is taken for so much longer than it says (verify.ts), and remembered for longer still. */
+const SLACK_MS = 120_000;
 
 export async function backChannelLogout(body: Uint8Array, { provider, sessions, tell, world }: OidcContext): Promise<Respond> {
   if (body.length > MAX_BODY) return refused('the body is too large');
   const token = new URLSearchParams(Buffer.from(body).toString('utf8')).get('logout_token');
-  if (token === null || sessions.endAll === undefined || sessions.firstTime === undefined) return refused('logout_token is missing');
+  if (token === null || sessions.endAll === undefined) return refused('logout_token is missing');
   try {
     const { sub, sid, jti, exp } = await provider.logoutToken(token);
-    if (!await sessions.firstTime(`jti:${jti}`, Math.max(1, exp - world.now()))) return refused('logout_token was used before');
-    await sessions.endAll({ ...(sub === undefined ? {} : { sub }), ...(sid === undefined ? {} : { sid }) });
+    const ended = await sessions.endAll({ ...(sub === undefined ? {} : { sub }), ...(sid === undefined ? {} : { sid }) }, { key: `jti:${jti}`, ttlMs: exp - world.now() + SLACK_MS });
+    if (ended === undefined) return refused('logout_token was used before');
     tell('back_channel_logout');
     return { kind: 'respond', status: 200, details: 'gatewright_oidc_back_channel_logout', headers: [['cache-control', 'no-store']] };
   } catch (error) {
     if (error instanceof ProviderUnavailable) return json(503, 'gatewright_oidc_provider_unavailable', { error: 'temporarily_unavailable' });
+    // The provider asks again.
+    if (error instanceof StoreUnavailable) return json(503, 'gatewright_oidc_store_unavailable', { error: 'temporarily_unavailable' });
     if (error instanceof InvalidAnswer || error instanceof ProviderRefused) return refused('logout_token is not valid');
     throw error;
   }

@@ -29,10 +29,12 @@ for i = 2, 3 do
 end
 return 1`;
 
-// KEYS: lists of sessions.
+// KEYS: what is there once it was done, lists of sessions. ARGV: TTL of the former.
 const END_ALL = `
+if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return -1 end
 local ended = 0
-for _, list in ipairs(KEYS) do
+for i = 2, #KEYS do
+  local list = KEYS[i]
   for _, session in ipairs(redis.call('ZRANGE', list, 0, -1)) do ended = ended + redis.call('DEL', session) end
   redis.call('DEL', list)
 end
@@ -77,13 +79,11 @@ export function redisSessions(connection: RedisConnection, ring: () => KeyRing, 
       if (ids.size > 0) await connection.command('DEL', ...[...ids].map((id) => key('session', id)));
       return leftOver(name, had, 0, attributes);
     },
-    async endAll({ sub, sid }) {
+    async endAll({ sub, sid }, once) {
       // A provider may name its session in logout tokens and not in ID tokens: then it is any of the subject's that have no name.
       const lists = [...(sid !== undefined ? [key('sid', sid)] : sub !== undefined ? [key('sub', sub)] : []), ...(sub !== undefined ? [key('sub-without-sid', sub)] : [])];
-      return lists.length === 0 ? 0 : Number(await connection.command('EVAL', END_ALL, String(lists.length), ...lists));
-    },
-    async firstTime(what, ttlMs) {
-      return await connection.command('SET', key('first', what), '1', 'NX', 'PX', String(Math.max(1, Math.ceil(ttlMs)))) === 'OK';
+      const ended = Number(await connection.command('EVAL', END_ALL, String(1 + lists.length), key('first', once.key), ...lists, String(Math.max(1, Math.ceil(once.ttlMs)))));
+      return ended < 0 ? undefined : ended;
     },
   };
 }

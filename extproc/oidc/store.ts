@@ -16,10 +16,11 @@ export interface Sessions {
   write(session: Session, had: ReadonlyMap<string, string>): Promise<string[]>;
   /** Throws StoreUnavailable. */
   end(session: Session | undefined, had: ReadonlyMap<string, string>): Promise<string[]>;
-  /** Back-channel logout: of `sid` where there is one, else of `sub`. Returns how many sessions ended. Only stores can. */
-  endAll?(who: { readonly sub?: string; readonly sid?: string }): Promise<number>;
-  /** True the first time within `ttlMs` (the jti of logout tokens). Only stores can. */
-  firstTime?(key: string, ttlMs: number): Promise<boolean>;
+  /**
+   * Back-channel logout: of `sid` where there is one, else of `sub`. Returns how many sessions ended; undefined: it was done before, by the same `once` (the jti of
+   * a logout token). Both in one step: what failed may be tried again. Only stores can.
+   */
+  endAll?(who: { readonly sub?: string; readonly sid?: string }, once: { readonly key: string; readonly ttlMs: number }): Promise<number | undefined>;
 }
 
 /** The store does not answer: who is logged in cannot be known now. */

@@ -2,6 +2,7 @@
 import { decodeJwt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { ProviderRefused } from '../../../extproc/oidc/provider.ts';
+import { type Sessions, StoreUnavailable } from '../../../extproc/oidc/store.ts';
 import { Jar, type LoginHost, START, header, location, loginHost, policyOf } from './login-host.ts';
 
 const ASSERTION = '__Host-gatewright-assertion-abcdefghij';
@@ -83,5 +84,24 @@ describe('a login that one rule asks more of than another', () => {
     host.provider.claims = { ...claims, acr: 'password' };
     host.clock(300_000);
     expect((await host.visit(jar, '/')).status).toBe(302);
+  });
+});
+
+describe('a back-channel logout', () => {
+  const policy = policyOf({ backChannelLogoutPath: '/ended' });
+  const request = { method: 'POST', headers: [['content-type', 'application/x-www-form-urlencoded']] as [string, string][], body: ['logout_token=t'] };
+  const none: Sessions = { read: () => Promise.resolve(undefined), write: () => Promise.resolve([]), end: () => Promise.resolve([]) };
+
+  test('that the store does not hear of is to be sent again, and does its work then', async () => {
+    const heard: unknown[] = [];
+    const host = await loginHost(policy, { sessions: () => ({ ...none, endAll: (...all) => heard.push(all) === 1 ? Promise.reject(new StoreUnavailable('away')) : Promise.resolve(1) }) });
+    expect([(await host.visit(new Jar(), '/ended', request)).status, (await host.visit(new Jar(), '/ended', request)).status]).toEqual([503, 200]);
+    // For as long as its token is taken, the minute included by which clocks may differ.
+    expect(heard).toEqual(Array(2).fill([{ sub: 'ann' }, { key: 'jti:j1', ttlMs: expect.toSatisfy((ms: number) => ms > 120_000) as number }]));
+  });
+
+  test('by a token that was used before is refused', async () => {
+    const host = await loginHost(policy, { sessions: () => ({ ...none, endAll: () => Promise.resolve(undefined) }) });
+    expect((await host.visit(new Jar(), '/ended', request)).status).toBe(400);
   });
 });

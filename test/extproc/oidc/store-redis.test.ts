@@ -163,7 +163,7 @@ describe('after', () => {
 
   test.each<[string, (session: Session) => Promise<unknown>]>([
     ['a logout', (session) => stored().end(session, browser.sent())],
-    ['a logout by the provider', () => stored().endAll?.({ sub: 'u' }) ?? Promise.reject(new Error('cannot'))],
+    ['a logout by the provider', () => stored().endAll?.({ sub: 'u' }, once()) ?? Promise.reject(new Error('cannot'))],
     ['another login', () => login()],
   ])('%s a refresh that was under way does not bring it back', async (_, end) => {
     const session = await login();
@@ -182,6 +182,9 @@ describe('after', () => {
   });
 });
 
+let tokens = 0;
+function once(): { key: string; ttlMs: number } { return { key: `jti:${tokens++}`, ttlMs: 60_000 }; }
+
 describe('back-channel logout', () => {
   const jars = (): Browser[] => [new Browser(), new Browser(), new Browser(), new Browser()];
   test.each<[string, { sub?: string; sid?: string }, number, boolean[]]>([
@@ -195,25 +198,31 @@ describe('back-channel logout', () => {
     const all = jars();
     const logins: Partial<Session>[] = [{ sub: 'alice', sid: 's1' }, { sub: 'alice', sid: 's2' }, { sub: 'alice' }, { sub: 'bob', sid: 's3' }];
     for (const [i, jar] of all.entries()) await login(logins[i], stored(), jar);
-    expect(await stored().endAll?.(who)).toBe(ended);
+    expect(await stored().endAll?.(who, once())).toBe(ended);
     expect(await Promise.all(all.map(async (jar) => await stored().read(jar.sent()) !== undefined))).toEqual(left);
   });
 
   test('of another policy ends none', async () => {
     await login({ sub: 'alice' });
-    expect(await stored({ scope: 'zzzzzzzzzz' }).endAll?.({ sub: 'alice' })).toBe(0);
+    expect(await stored({ scope: 'zzzzzzzzzz' }).endAll?.({ sub: 'alice' }, once())).toBe(0);
     expect(await stored().read(browser.sent())).toBeDefined();
   });
 
   test('ends thousands at once', async () => {
     await Promise.all(Array.from({ length: 500 }, () => login({ sub: 'robot' }, stored(), new Browser())));
-    expect(await stored().endAll?.({ sub: 'robot' })).toBe(500);
-    expect(await keys()).toEqual([]);
+    expect(await stored().endAll?.({ sub: 'robot' }, once())).toBe(500);
+    expect((await keys()).filter((key) => !key.includes(':first:'))).toEqual([]);
   });
 
   test('by one logout token happens once', async () => {
-    expect(await Promise.all(Array.from({ length: 10 }, () => stored().firstTime?.('jti', 60_000)))).toEqual([true, ...Array.from({ length: 9 }, () => false)]);
-    expect(await stored({ scope: 'zzzzzzzzzz' }).firstTime?.('jti', 60_000)).toBe(true);
+    const jti = { key: 'jti', ttlMs: 60_000 };
+    await login({ sub: 'alice' });
+    const ended = await Promise.all(Array.from({ length: 10 }, () => stored().endAll?.({ sub: 'alice' }, jti)));
+    expect(ended).toEqual([1, ...Array.from({ length: 9 }, () => undefined)]);
+    await login({ sub: 'alice' });
+    expect(await stored().endAll?.({ sub: 'alice' }, jti)).toBeUndefined();
+    expect(await stored().read(browser.sent())).toBeDefined();
+    expect(await stored({ scope: 'zzzzzzzzzz' }).endAll?.({ sub: 'alice' }, jti)).toBe(0);
   });
 });
 
@@ -258,9 +267,9 @@ describe('while the store', () => {
       expect(all.every((error) => error instanceof StoreUnavailable)).toBe(true);
       await expect(stored().write(session, browser.sent())).rejects.toThrow(StoreUnavailable);
       await expect(stored().end(session, browser.sent())).rejects.toThrow(StoreUnavailable);
-      await expect(stored().firstTime?.('x', 1000)).rejects.toThrow(StoreUnavailable);
+      await expect(stored().endAll?.({ sub: 'u' }, once())).rejects.toThrow(StoreUnavailable);
     } finally { server.signal('SIGCONT'); }
-    await expect.poll(() => stored().firstTime?.('y', 60_000).catch(() => undefined)).toBeDefined();
+    await expect.poll(() => stored().endAll?.({ sub: 'u' }, once()).catch(() => undefined)).toBeDefined();
   });
 
   test('is stopped for long, nobody costs more than a thousand may', async () => {
