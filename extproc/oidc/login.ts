@@ -9,7 +9,7 @@ import { onwards, page, redirect } from './pages.ts';
 import type { Facts } from './request.ts';
 import { otherHost, redirectUri } from './request.ts';
 import { open, seal } from './sealed.ts';
-import { safeReturn } from './return-to.ts';
+import { safeDestination, safeReturn } from './return-to.ts';
 import { attributesOf } from './store.ts';
 
 /** What travels through the provider. */
@@ -65,7 +65,8 @@ export function sameBrowser({ browser }: LoginState, facts: Facts, { policy }: O
 
 /** Back to where the login began. */
 export function goOn(path: string, cookies: readonly string[], { policy }: OidcContext): Respond {
-  return policy.cookies.sameSite === 'Strict' ? onwards(safeReturn(path), cookies) : redirect(safeReturn(path), 'gatewright_oidc_logged_in', cookies);
+  const there = safeDestination(path, policy);
+  return policy.cookies.sameSite === 'Strict' ? onwards(there, cookies) : redirect(there, 'gatewright_oidc_logged_in', cookies);
 }
 
 export function loginCookie({ policy }: OidcContext, secret: string, maxAgeMs: number): string {

@@ -20,7 +20,7 @@ import type { Once } from './once.ts';
 import { json, page } from './pages.ts';
 import type { Provider } from './provider.ts';
 import { fresh } from './refresh.ts';
-import { type Facts, facts } from './request.ts';
+import { type Facts, facts, originToReturnTo } from './request.ts';
 import { returnTo } from './return-to.ts';
 import { type Session, alive, endsAt, suffices } from './session.ts';
 import { SessionEnded, SessionTooLarge, type Sessions, StoreUnavailable } from './store.ts';
@@ -182,7 +182,7 @@ async function unauthenticated(request: Facts, { context, denied }: Compiled): P
   if (request.purpose !== 'navigation' || denied(request.headers)) {
     return json(401, 'gatewright_oidc_login_required', { error: 'login_required', error_description: 'There is no session. Log in by opening the site in a browser.', request_id: request.requestId }, [['www-authenticate', `Bearer realm="${request.authority.replace(/[^\w.:[\]-]/g, '')}"`]]);
   }
-  const back = returnTo(request);
+  const back = `${originToReturnTo(context.policy, request) ?? ''}${returnTo(request)}`;
   try { return await startLogin(request, context, back); } catch (error) { return loginFailed(error, request, context, { returnTo: back }); }
 }
 

@@ -78,7 +78,19 @@ export function redirectUri({ redirectUrl }: Pick<OidcPolicy, 'redirectUrl'>, { 
 export function otherHost(policy: Pick<OidcPolicy, 'redirectUrl' | 'cookies'>, { authority }: Pick<Facts, 'authority'>): string | undefined {
   if (policy.redirectUrl.includes('%REQ(:authority)%')) return undefined;
   const there = new URL(policy.redirectUrl);
-  const here = URL.canParse(`${there.protocol}//${authority}`) ? new URL(`${there.protocol}//${authority}`).hostname : '';
-  const covered = (host: string): boolean => policy.cookies.domain !== undefined && (host === policy.cookies.domain || host.endsWith(`.${policy.cookies.domain}`));
-  return here === there.hostname || (covered(here) && covered(there.hostname)) ? undefined : there.origin;
+  const here = URL.parse(`${there.protocol}//${authority}`)?.hostname ?? '';
+  return here === there.hostname || (hasCookies(policy, here) && hasCookies(policy, there.hostname)) ? undefined : there.origin;
+}
+
+/** Where the browser is to be in the end, where that is another host than the callback's: cookieDomain has both. */
+export function originToReturnTo(policy: Pick<OidcPolicy, 'redirectUrl' | 'cookies'>, { authority }: Pick<Facts, 'authority'>): string | undefined {
+  if (policy.redirectUrl.includes('%REQ(:authority)%')) return undefined;
+  const there = new URL(policy.redirectUrl);
+  const here = URL.parse(`${there.protocol}//${authority}`);
+  return here === null || here.hostname === there.hostname || !hasCookies(policy, here.hostname) ? undefined : here.origin;
+}
+
+/** By cookieDomain. */
+export function hasCookies({ cookies: { domain } }: Pick<OidcPolicy, 'cookies'>, host: string): boolean {
+  return domain !== undefined && (host === domain || host.endsWith(`.${domain}`));
 }

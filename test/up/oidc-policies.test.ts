@@ -203,6 +203,14 @@ describe('settings of the login', () => {
     for (const line of lines(steps)) expect(line).toMatch(/^__Secure-gatewright-.*; Domain=example\.com; .*; Secure/);
     expect((await browser.script(`https://${OTHER}/domain/x`, new URL(`https://${OTHER}`))).status).toBe(200);
   });
+  test('… and a login that begins at one of them leads back to that one', async () => {
+    for (const account of ['alice', 'denied']) {
+      const browser = site.browser({ account }, ['www.example.com:8443', OTHER]);
+      const page = await browser.open(`https://${OTHER}/domain/deep?a=b`);
+      if (account === 'alice') expect([page.status, page.url.href]).toEqual([200, `https://${OTHER}/domain/deep?a=b`]);
+      else expect(page.body).toContain(`href="https://${OTHER}/domain/deep?a=b"`);
+    }
+  });
   test.each([['strict', 'Strict'], ['none', 'None']])('sameSite %s', async (name, sameSite) => {
     const browser = site.browser();
     const back = await login(browser, `${ORIGIN}/${name}/x`);

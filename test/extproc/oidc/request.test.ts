@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HeaderList } from '../../../extproc/header-list.ts';
 import { facts, fromElsewhere, otherHost, redirectUri } from '../../../extproc/oidc/request.ts';
-import { returnTo, safeReturn } from '../../../extproc/oidc/return-to.ts';
+import { returnTo, safeDestination, safeReturn } from '../../../extproc/oidc/return-to.ts';
 
 const asked = (headers: Record<string, string>) => facts(HeaderList.of(Object.entries({ ':method': 'GET', ':path': '/', ':authority': 'www.example.com', ...headers })));
 
@@ -42,6 +42,14 @@ describe('after the login a browser goes on', () => {
   test.each(['/', '/a', '/a/b?c=d&e=%2F', '/a?next=https://evil.test/', '/@evil.test', '/a//b'])('to %s', (target) => { expect(safeReturn(target)).toBe(target); });
   test.each(['', 'a', '//evil.test', '/\\evil.test', '\\\\evil.test', '/\t/evil.test', '/\n/evil.test', '/a\\b', 'https://evil.test', 'javascript:alert(1)', '/a b', '/ä', '/a\u0000', `/${'a'.repeat(2048)}`, ' /a'])(
     'not to %j', (target) => { expect(safeReturn(target)).toBe('/'); });
+
+  test.each<[target: string, to: string]>([
+    ['/a', '/a'], ['https://other.example.com:8443/a?b', 'https://other.example.com:8443/a?b'], ['https://example.com/', 'https://example.com/'], ['https://evil.test/a', '/'], ['https://example.com.evil.test/', '/'], ['https://notexample.com/', '/'],
+    ['http://other.example.com/', '/'], ['https://other.example.com//evil.test', 'https://other.example.com/'], ['https://u:p@other.example.com/a', 'https://other.example.com/a'], ['https://evil.test\\@other.example.com/', '/'], ['javascript://other.example.com/%0aalert(1)', '/'], ['//other.example.com/', '/'],
+  ])('of hosts that share the cookies: %j leads to %s', (target, to) => {
+    expect(safeDestination(target, { redirectUrl: 'https://www.example.com/callback', cookies: { sameSite: 'Lax', domain: 'example.com' } })).toBe(to);
+    expect(safeDestination(target, { redirectUrl: 'https://%REQ(:authority)%/callback', cookies: { sameSite: 'Lax' } })).toBe(target.startsWith('/a') ? target : '/');
+  });
 
   test.each<[path: string, headers: Record<string, string>]>([
     ['/deep?link=1', { ':path': '/deep?link=1' }],
