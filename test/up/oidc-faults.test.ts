@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, type Page, login } from '../oidc/browser.ts';
 import { SECRET, TestProvider } from '../oidc/provider.ts';
-import { LoginSite, ORIGIN, httpsGateway, loginRoute } from './login-site.ts';
+import { LoginSite, ORIGIN, clientSecret, httpsGateway, loginRoute } from './login-site.ts';
 import { documents, httpRoute } from './manifests.ts';
 
 let site: LoginSite, late: TestProvider;
@@ -15,16 +15,16 @@ const passed = new Set<string>();
 
 const changing = (issuer: string, name = 'x-first', client = 'changing'): object[] => loginRoute('changing', issuer, { oidc: { clientID: client }, more: { claimsToHeaders: [{ claim: 'sub', header: name }] } });
 const files = (issuer: string): Record<string, readonly unknown[]> => ({
-  'all.yaml': [httpsGateway(), httpRoute('open'), ...loginRoute('app', issuer, { more: { claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] } }), ...loginRoute('other', issuer), ...loginRoute('forwards', issuer, { oidc: { forwardAccessToken: true } }), ...loginRoute('late', late.issuer),
+  'all.yaml': [httpsGateway(), httpRoute('open'), ...loginRoute('app', issuer, { more: { claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] } }), ...loginRoute('other', issuer), ...loginRoute('forwards', issuer, { oidc: { forwardAccessToken: true } }), ...loginRoute('late', late.issuer), ...loginRoute('rotated', issuer, { oidc: { clientSecret: { name: 'rotated' } } }),
     ...loginRoute('hurried', issuer, { oidc: { provider: { issuer, backendSettings: { timeout: { http: { requestTimeout: '300ms' } }, retry: { numRetries: 0 } } } } })],
-  'changing.yaml': changing(issuer),
+  'changing.yaml': changing(issuer), 'rotated.yaml': [clientSecret('rotated')],
 });
 beforeAll(async () => {
   late = await TestProvider.start();
   late.client('late', [`${ORIGIN}/late/callback`]);
   await late.down();
   site = await LoginSite.start(({ provider }) => {
-    for (const name of ['app', 'other', 'forwards', 'changing', 'hurried']) provider.client(name, [`${ORIGIN}/${name}/callback`]);
+    for (const name of ['app', 'other', 'forwards', 'changing', 'hurried', 'rotated']) provider.client(name, [`${ORIGIN}/${name}/callback`]);
     provider.client('changed', [`${ORIGIN}/changing/callback`]);
     provider.lie = { tokens: (answer) => { for (const name of ['access_token', 'refresh_token', 'id_token']) if (typeof answer[name] === 'string') tokens.add(answer[name]); return answer; } };
     return files(provider.issuer);
@@ -182,6 +182,15 @@ describe('policies', () => {
     expect([site.seen.at(-1)?.headers['x-first'], site.seen.at(-1)?.headers['x-second']]).toEqual([undefined, 'alice']);
   });
 
+  test('whose client has another secret: sessions go on, and logins take the new one, not the old one', async () => {
+    const live = await loggedIn('rotated');
+    site.provider.client('rotated', [`${ORIGIN}/rotated/callback`], { client_secret: 'another-secret-of-the-tests' });
+    const refused = noted(await login(site.browser(), `${ORIGIN}/rotated/x`));
+    expect([refused.status, refused.body.includes('gatewright_oidc_provider_refused')]).toEqual([403, true]);
+    await site.gatewright.replace('rotated.yaml', documents(clientSecret('rotated', 'another-secret-of-the-tests')));
+    expect([await state(live, 'rotated'), await enter(site.browser(), 'rotated')]).toEqual([200, 200]);
+  });
+
   test('of another client: sessions and logins of the one before are over, and begin anew', async () => {
     const [live, under] = [await loggedIn('changing'), site.browser()];
     const callback = await callbackOf(under, 'changing');
@@ -250,7 +259,7 @@ test('no token, code, state, cookie, secret or key stands in what is printed, sh
   noted(await browser.open(`${ORIGIN}/forwards/logout`, { redirects: 0 }));
   const ring = readFileSync(join(site.state, 'gatewright', 'session-keys.json'), 'utf8');
   const keys = (JSON.parse(ring) as { keys: { encryption: string; signing: { d: string } }[] }).keys.flatMap(({ encryption, signing }) => [encryption, signing.d]);
-  const secrets = [...tokens, ...passed, ...keys, SECRET].filter((each) => each.length >= 16);
+  const secrets = [...tokens, ...passed, ...keys, SECRET, 'another-secret-of-the-tests'].filter((each) => each.length >= 16);
   expect([tokens.size > 40, passed.size > 100, keys.length >= 4]).toEqual([true, true, true]);
   const folder = join(site.state, 'gatewright', 'oidc');
   const places: Record<string, string> = {
