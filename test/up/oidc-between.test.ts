@@ -22,7 +22,7 @@ beforeAll(async () => {
     });
   }).on('upgrade', (request, socket) => {
     got.push({ target: request.url ?? '', cookie: request.headers.cookie, bytes: 0, claim: 0 });
-    socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+    socket.on('error', () => { /* the client has left */ }).write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
   });
   await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
   site = await LoginSite.start(({ provider }) => {
@@ -93,6 +93,13 @@ test.each([['asked about', /-session-/], ['let through', /gatewright/]] as const
   const cookie = pairs(await loggedIn(), which);
   expect((await site.send('/app/upload', { method: 'POST', headers: { cookie, accept: 'application/json' }, body: 'x'.repeat(3_000_000) })).status).toBe(200);
   expect(got.at(-1)).toMatchObject({ target: '/app/upload', bytes: 3_000_000 });
+});
+
+test.each([['asked about', /-session-/], ['let through', /gatewright/]] as const)('a WebSocket is opened with a session: %s', async (how, which) => {
+    const cookie = pairs(await loggedIn(), which);
+    const path = `/app/socket-${how.replace(' ', '-')}`;
+    const { status } = await site.send(path, { headers: { cookie: `${cookie}; theirs=1`, connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-fetch-mode': 'websocket' } });
+    expect([status, got.at(-1)]).toEqual([101, { target: path, cookie: 'theirs=1', bytes: 0, claim: 0 }]);
 });
 
 test('claims that are too large for a cookie are asked about each time, and arrive', async () => {
