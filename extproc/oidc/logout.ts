@@ -3,6 +3,7 @@ import { cookieName } from '../../policy/oidc.ts';
 import type { Respond } from '../reply.ts';
 import type { OidcContext } from './context.ts';
 import { setCookie } from './cookies.ts';
+import { remember } from './ended.ts';
 import { loginCookie } from './login.ts';
 import { confirmLogout, json, redirect } from './pages.ts';
 import { InvalidAnswer, ProviderRefused, ProviderUnavailable } from './provider.ts';
@@ -15,6 +16,7 @@ export async function logout(facts: Facts, context: OidcContext, session: Sessio
   if (lookedUpAhead(facts)) return json(403, 'gatewright_oidc_logout_asked', { error: 'access_denied', error_description: 'Nobody is logged out before somebody clicks.', request_id: facts.requestId });
   // A link or a form of another site: the person says whether it is meant. Without a session, too: SameSite may keep the cookies from us, and not our answer from them.
   if (fromElsewhere(facts)) return confirmLogout(policy.logoutPath);
+  if (session !== undefined) await remember(session, context);
   const cookies = [...await sessions.end(session, facts.cookies), withoutAssertion(context), loginCookie(context, '', 0)];
   const local = policy.postLogoutRedirectUrl ?? '/';
   if (session === undefined) return redirect(local, 'gatewright_oidc_logged_out', cookies);

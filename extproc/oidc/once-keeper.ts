@@ -11,6 +11,7 @@ const Question = z.discriminatedUnion('once', [
   z.strictObject({ once: z.literal('done'), key, turn: z.int(), text: z.string().max(1_048_576), keepMs: milliseconds }),
   z.strictObject({ once: z.literal('failed'), key, turn: z.int(), reason: z.string().max(64) }),
   z.strictObject({ once: z.literal('claim'), key, ttlMs: milliseconds }),
+  z.strictObject({ once: z.literal('claimed'), key }),
 ]);
 
 interface Waiting { readonly signal: AbortSignal; readonly resolve: (turn: Turn) => void }
@@ -62,6 +63,7 @@ export class OnceKeeper {
         return flight !== undefined;
       }
       case 'claim': return this.#claim(asked.key, asked.ttlMs);
+      case 'claimed': return this.#holds(digestOf(asked.key));
     }
   }
 
@@ -139,14 +141,17 @@ export class OnceKeeper {
   }
 
   #claim(name: string, ttlMs: number): boolean {
-    const now = this.#world.monotonic();
-    // Of one length, so that the bound in number is one in bytes.
-    const digest = createHash('sha256').update(name).digest('base64url');
-    if ((this.#claims.get(digest) ?? -1) > now) return false;
+    const digest = digestOf(name);
+    if (this.#holds(digest)) return false;
     this.#claims.delete(digest);
-    this.#claims.set(digest, now + ttlMs);
+    this.#claims.set(digest, this.#world.monotonic() + ttlMs);
     // The oldest goes. Refusing new ones would let whoever claims much keep all others out.
     if (this.#claims.size > MAX_CLAIMS) for (const oldest of this.#claims.keys()) { this.#claims.delete(oldest); break; }
     return true;
   }
+
+  #holds(digest: string): boolean { return (this.#claims.get(digest) ?? -1) > this.#world.monotonic(); }
 }
+
+/** Of one length, so that the bound in number is one in bytes. */
+function digestOf(name: string): string { return createHash('sha256').update(name).digest('base64url'); }

@@ -11,6 +11,8 @@ export interface Once {
   run(key: string, keepMs: number, compute: () => Promise<string>): Promise<string>;
   /** True for the first within `ttlMs`. */
   claim(key: string, ttlMs: number): Promise<boolean>;
+  /** Whether a claim holds. */
+  claimed(key: string): Promise<boolean>;
 }
 
 /** What another has tried for us failed. `reason` is the `reason` of its error, else the error's name. */
@@ -48,7 +50,9 @@ export type Question =
   | { readonly once: 'done'; readonly key: string; readonly turn: number; readonly text: string; readonly keepMs: number }
   | { readonly once: 'failed'; readonly key: string; readonly turn: number; readonly reason: string }
   /** Answered with a boolean. */
-  | { readonly once: 'claim'; readonly key: string; readonly ttlMs: number };
+  | { readonly once: 'claim'; readonly key: string; readonly ttlMs: number }
+  /** Answered with a boolean. */
+  | { readonly once: 'claimed'; readonly key: string };
 
 export type Turn =
   | { readonly kind: 'yours'; readonly turn: number }
@@ -78,6 +82,7 @@ export function onceBy(ask: (question: Question) => Promise<unknown>): Once {
       }
     }),
     claim: async (key, ttlMs) => await ask({ once: 'claim', key, ttlMs }) === true,
+    claimed: async (key) => await ask({ once: 'claimed', key }) === true,
   };
 }
 

@@ -12,6 +12,7 @@ import { backChannelLogout } from './back-channel.ts';
 import { callback, loginFailed } from './callback.ts';
 import type { OidcContext } from './context.ts';
 import { withoutOurs } from './cookies.ts';
+import { hasEnded } from './ended.ts';
 import { askedClaims, identityHeaders, ownHeaders, tokenHeaders } from './identity.ts';
 import type { KeyRing } from './keyring.ts';
 import { startLogin } from './login.ts';
@@ -52,7 +53,7 @@ interface Compiled {
 
 export function oidcProcessor(parts: OidcParts): Authorizer<Compiled> {
   /** To be written once the response comes by. */
-  const cookies = new WeakMap<Stream<Compiled>, readonly string[]>();
+  const news = new WeakMap<Stream<Compiled>, News>();
   return {
     name: 'oidc',
     authorizes: true,
@@ -61,11 +62,14 @@ export function oidcProcessor(parts: OidcParts): Authorizer<Compiled> {
     async onRequestHeaders({ headers, endOfStream }, stream) {
       const decision = await decide(facts(headers), stream.policy, stream.policyId, endOfStream);
       if (decision.kind !== 'through') return decision;
-      cookies.set(stream, decision.cookies);
+      if (decision.news !== undefined) news.set(stream, decision.news);
       return decision.pass;
     },
     onRequestBody: ({ body }, { policy }) => backChannelLogout(body, policy.context),
-    onResponseHeaders: ({ headers }, stream) => withSession(headers, cookies.get(stream) ?? []),
+    async onResponseHeaders({ headers }, stream) {
+      const { session, cookies } = news.get(stream) ?? {};
+      return session === undefined || cookies === undefined || await hasEnded(session, stream.policy.context) ? { kind: 'continue' } : withSession(headers, cookies);
+    },
   };
 }
 
@@ -102,7 +106,9 @@ function compileDeny(lists: OidcPolicy['denyRedirect']): Compiled['denied'] {
   return (headers) => compiled.some((matches) => matches.length > 0 && matches.every((match) => match(headers)));
 }
 
-interface Through { readonly kind: 'through'; readonly pass: Decision; readonly cookies: readonly string[] }
+/** What the browser is told of its session. */
+interface News { readonly session: Session; readonly cookies: readonly string[] }
+interface Through { readonly kind: 'through'; readonly pass: Decision; readonly news?: News }
 
 async function decide(request: Facts, compiled: Compiled, policyId: string, endOfStream: boolean): Promise<Decision | AwaitBody | Through> {
   const { context } = compiled;
@@ -151,7 +157,7 @@ async function through(session: Session, changed: boolean, request: Facts, { con
   const unseen = policy.session.idleMs > 0 ? policy.session.idleMs / 10 : Infinity;
   const lives = Math.min(policy.assertionMs, unseen, current.tokensExpire - now, endsAt(current, policy) - now);
   const assertions = lives >= 1000 ? await asserted({ aud: policy.scope, pid: policyId, iat: Math.floor(now / 1000), exp: Math.floor((now + lives) / 1000), set, ...forward, claims }, context, lives) : [];
-  return passing(request, own, [...set, ...tokens], [...cookies, ...assertions], { claims: JSON.stringify(claims), ...forward, ...(tokens.length === 0 ? {} : { forwarded: JSON.stringify(tokens) }) });
+  return passing(request, own, [...set, ...tokens], { session: current, cookies: [...cookies, ...assertions] }, { claims: JSON.stringify(claims), ...forward, ...(tokens.length === 0 ? {} : { forwarded: JSON.stringify(tokens) }) });
 }
 
 async function asserted(claims: AssertionClaims, { policy, ring }: OidcContext, lives: number): Promise<string[]> {
@@ -161,19 +167,19 @@ async function asserted(claims: AssertionClaims, { policy, ring }: OidcContext, 
 }
 
 /** Nobody is logged in, and need not be: what follows decides. */
-function anonymous(request: Facts, { own }: Compiled): Through { return passing(request, own, [], [], { claims: '' }); }
+function anonymous(request: Facts, { own }: Compiled): Through { return passing(request, own, [], undefined, { claims: '' }); }
 
-function passing({ headers }: Facts, own: readonly string[], set: Headers, cookies: readonly string[], metadata: Readonly<Record<string, string>>): Through {
+function passing({ headers }: Facts, own: readonly string[], set: Headers, news: News | undefined, metadata: Readonly<Record<string, string>>): Through {
   const sent = headers.get('cookie');
   const left = withoutOurs(sent);
   return {
-    kind: 'through', cookies,
+    kind: 'through', ...(news === undefined ? {} : { news }),
     pass: {
       kind: 'pass',
       remove: [...own, ...(sent !== undefined && left === undefined ? ['cookie'] : [])],
       set: [...set, ...(left === undefined || left === sent ? [] : [['cookie', left] as const])],
       metadata: { [NAMESPACE]: metadata },
-      ...(cookies.length === 0 ? {} : { mode: { responseHeaders: true } }),
+      ...(news === undefined || news.cookies.length === 0 ? {} : { mode: { responseHeaders: true } }),
     },
   };
 }

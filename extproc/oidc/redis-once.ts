@@ -80,5 +80,6 @@ export function redisOnce(connection: RedisConnection, scope: string, world: Pic
   return {
     run: (key, keepMs, compute) => together.run(key, () => run(`${prefix(scope)}once:${digest(key)}`, keepMs, compute)),
     claim: async (key, ttlMs) => await connection.command('SET', `${prefix(scope)}claim:${digest(key)}`, '1', 'NX', 'PX', milliseconds(ttlMs)) === 'OK',
+    claimed: async (key) => await connection.command('EXISTS', `${prefix(scope)}claim:${digest(key)}`) === 1,
   };
 }

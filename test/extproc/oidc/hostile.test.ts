@@ -105,3 +105,28 @@ describe('a back-channel logout', () => {
     expect((await host.visit(new Jar(), '/ended', request)).status).toBe(400);
   });
 });
+
+describe('a request that was on its way when somebody logged out', () => {
+  test.each<[what: string, over: number, policy: Parameters<typeof policyOf>[0]]>([
+    ['an assertion', 0, {}], ['new tokens', 300_000, {}], ['that somebody was there', 30_000, { session: { absoluteMs: 86_400_000, idleMs: 60_000 } }],
+  ])('does not log the browser in again by what it brings back: %s', async (_, later, more) => {
+    let arrived = (): void => {}, answer = (): void => {};
+    const there = new Promise<void>((resolve) => { arrived = resolve; }), slow = new Promise<void>((resolve) => { answer = resolve; });
+    let gate: Promise<void> | undefined;
+    const host = await loginHost(policyOf(more), {}, async () => { arrived(); await gate; return { status: 200 }; }), jar = new Jar();
+    await host.login(jar);
+    host.clock(later);
+    gate = slow;
+    const pending = host.visit(jar, '/slow');
+    await there;
+    await new Promise(setImmediate);
+    expect((await host.visit(jar, '/logout')).details).toBe('gatewright_oidc_logged_out');
+    answer();
+    const page = await pending;
+    expect([page.status, header(page, 'set-cookie'), [...jar.cookies.keys()]]).toEqual([200, undefined, []]);
+    // Who logs in again has a session again.
+    gate = undefined;
+    await host.login(jar);
+    expect(jar.cookies.size).toBe(2);
+  });
+});

@@ -111,6 +111,8 @@ test('one of ten on three hosts claims it', async () => {
   const hosts = Array.from({ length: 3 }, () => host());
   const claims = await Promise.all(Array.from({ length: 10 }, (_, i) => hosts[i % 3]?.once.claim('state', 60_000)));
   expect(claims.filter(Boolean)).toHaveLength(1);
+  expect(await Promise.all([hosts[0]?.once.claimed('state'), hosts[1]?.once.claimed('state'), hosts[0]?.once.claimed('another')])).toEqual([true, true, false]);
+  expect(await host(undefined, 'zzzzzzzzzz').once.claimed('state')).toBe(false);
   expect(await host(undefined, 'zzzzzzzzzz').once.claim('state', 60_000)).toBe(true);
 });
 

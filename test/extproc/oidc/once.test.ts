@@ -72,7 +72,10 @@ describe.each([
   test('of which one claims it, until it is over', async () => {
     const onces = make();
     const claims = async (): Promise<number> => (await Promise.all(onces.map((once) => once.claim('state', 1000)))).filter(Boolean).length;
+    const known = (): Promise<boolean[]> => Promise.all(onces.map((once) => once.claimed('state')));
+    expect(new Set(await known())).toEqual(new Set([false]));
     expect(await claims()).toBe(1);
+    expect(new Set(await known())).toEqual(new Set([true]));
     await world.pass(999);
     expect(await claims()).toBe(0);
     await world.pass(1);
