@@ -1,5 +1,5 @@
 // A provider to log in at, on this machine: any name and any password will do.
-import { createServer } from 'node:http';
+import { type Server, createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import Provider from 'oidc-provider';
 
@@ -7,7 +7,7 @@ export const ISSUER = 'http://localhost:8646';
 const SITE = 'http://localhost:10080';
 
 /** Resolves when it takes logins. The provider itself says what of it is not for production. */
-export function startProvider(): Promise<void> {
+export function startProvider(): Promise<Server> {
   const provider = new Provider(ISSUER, {
     clients: [{
       client_id: 'gatewright', client_secret: 'a secret of this example', redirect_uris: [`${SITE}/oauth2/callback`], post_logout_redirect_uris: [SITE], grant_types: ['authorization_code', 'refresh_token'],
@@ -20,7 +20,7 @@ export function startProvider(): Promise<void> {
     cookies: { keys: ['of this example'] },
   });
   const server = createServer(provider.callback());
-  return new Promise((resolve, reject) => { server.once('error', reject).listen(8646, 'localhost', resolve); });
+  return new Promise((resolve, reject) => { server.once('error', reject).listen(8646, 'localhost', () => resolve(server)); });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

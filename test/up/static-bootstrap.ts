@@ -2,7 +2,7 @@
 import { load } from '../../controller-glue/load.ts';
 import { translate } from '../../controller-glue/translate.ts';
 import type { IrGateway } from '../../controller-glue/ir.ts';
-import { CONCURRENCY, FAULT, FAULT_AFTER, JWT, RESOLVED } from '../../controller-glue/xds/extensions.ts';
+import { CONCURRENCY, FAULT, FAULT_AFTER, JWT, RESOLVED, SESSION } from '../../controller-glue/xds/extensions.ts';
 import { snapshotJson } from '../../controller-glue/xds/snapshot.ts';
 
 type Json = Record<string, unknown>;
@@ -18,7 +18,7 @@ export interface Variant {
 }
 
 /** The code of each of our filters, as a file. */
-const MODULES: Readonly<Record<string, string>> = { [FAULT]: 'fault', [JWT]: 'jwt', [FAULT_AFTER]: 'fault', [CONCURRENCY]: 'connection-limit', [RESOLVED]: 'resolver' };
+const MODULES: Readonly<Record<string, string>> = { [FAULT]: 'fault', [SESSION]: 'session', [JWT]: 'jwt', [FAULT_AFTER]: 'fault', [CONCURRENCY]: 'connection-limit', [RESOLVED]: 'resolver' };
 
 export function onlyGateway(yaml: string): IrGateway {
   const [gateway, ...more] = translate(load([{ path: 'test.yaml', text: yaml }]).resources).ir.gateways;
@@ -32,7 +32,7 @@ export function staticBootstrap(gateway: IrGateway, variants: readonly Variant[]
   const all = JSON.parse(JSON.stringify(snapshotJson(gateway, { caFile: '/nowhere', address: '127.0.0.1' })), (key, value) => (key === '@type' && /Listener$|RouteConfiguration$|Cluster$|ClusterLoadAssignment$|TypedExtensionConfig$/.test(value) ? undefined : value));
   const endpoints = new Map<string, Json>(all.endpoints.map((each: Json) => [each['clusterName'], each]));
   const clusters = all.clusters.map(({ edsClusterConfig, ...cluster }: Json) => (edsClusterConfig === undefined ? cluster : { ...cluster, type: 'STATIC', loadAssignment: endpoints.get(String(cluster['name'])) }));
-  return { staticResources: { clusters, listeners: variants.map((variant) => listener(structuredClone(all), variant)) } };
+  return { node: { id: 'test', cluster: 'test', metadata: { gatewright: { pseudonym: 'gatewright-test' } } }, staticResources: { clusters, listeners: variants.map((variant) => listener(structuredClone(all), variant)) } };
 }
 
 function listener({ listeners: [ours], routes, extensions }: { listeners: any[]; routes: any[]; extensions: any[] }, { name, filters, without = [] }: Variant): Json {
