@@ -15,6 +15,11 @@ export async function callback(facts: Facts, context: OidcContext, live: Session
   const state = await readState(query.get('state') ?? '', context);
   // Another tab was quicker, or this page is loaded again. A login that has been asked for takes the place of a session that did not do.
   if (live !== undefined && (state === undefined || !sameBrowser(state, facts, context))) return goOn(state?.returnTo ?? '/', [], context);
+  // A provider that does not give the state back would send the browser round for ever. Its words are not shown: anybody can put them into a link.
+  if (state === undefined && query.has('error')) {
+    tell('login_failed', { reason: 'provider_refused', requestId: facts.requestId });
+    return failed('gatewright_oidc_provider_refused', facts, context, { returnTo: '/' });
+  }
   // Sealed by a key that is gone, too old, or made up: a new login is the way out, whatever it was.
   if (state === undefined) return startLogin(facts, context, '/', 1);
   if (!sameBrowser(state, facts, context)) {

@@ -13,7 +13,7 @@ import { callback, loginFailed } from './callback.ts';
 import type { OidcContext } from './context.ts';
 import { withoutOurs } from './cookies.ts';
 import { hasEnded } from './ended.ts';
-import { askedClaims, identityHeaders, ownHeaders, tokenHeaders } from './identity.ts';
+import { askedClaims, identityHeaders, needsAccessToken, ownHeaders, tokenHeaders } from './identity.ts';
 import type { KeyRing } from './keyring.ts';
 import { startLogin } from './login.ts';
 import { assertionCookie, logout, withoutAssertion } from './logout.ts';
@@ -120,7 +120,8 @@ async function decide(request: Facts, compiled: Compiled, policyId: string, endO
   if (request.purpose === 'preflight' && policy.passPreflight) return anonymous(request, compiled);
   try {
     const had = await context.sessions.read(request.cookies);
-    const enough = had !== undefined && suffices(had, policy);
+    // One of before the policy wanted access tokens has none to hand on: the client's own authorization would be in its place.
+    const enough = had !== undefined && suffices(had, policy) && (had.accessToken !== undefined || !needsAccessToken(policy));
     const renewed = enough && alive(had, policy, context.world.now()) ? await fresh(had, request, context) : undefined;
     const session = renewed !== undefined && suffices(renewed, policy) ? renewed : undefined;
     if (path === policy.callbackPath && reads) return await callback(request, context, session);

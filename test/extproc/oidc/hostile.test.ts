@@ -130,3 +130,17 @@ describe('a request that was on its way when somebody logged out', () => {
     expect(jar.cookies.size).toBe(2);
   });
 });
+
+test('a session of before the app was to be given access tokens has none: what the client says in its place is not given to the app', async () => {
+  const before = await loginHost(), after = await loginHost(policyOf({ forwardAccessToken: true }), { ring: () => before.ring }), jar = new Jar();
+  await before.login(jar);
+  const refused = await after.visit(jar, '/api', { headers: [...background, ['authorization', 'Bearer mine']] });
+  expect([refused.status, refused.upstream]).toEqual([401, undefined]);
+  expect(header({ headers: (await after.login(jar)).upstream?.headers }, 'authorization')).toBe('Bearer the access token');
+});
+
+test('a provider that says no and forgets the state is not asked again and again', async () => {
+  const host = await loginHost();
+  const answer = await host.visit(new Jar(), '/oauth2/callback?error=access_denied&error_description=Call+0900+1234');
+  expect([answer.status, answer.details, answer.body.includes('0900')]).toEqual([403, 'gatewright_oidc_provider_refused', false]);
+});
