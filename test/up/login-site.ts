@@ -5,7 +5,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Pair, issueCertificate } from '../../examples/certificate.ts';
-import { Browser, type BrowserOptions } from '../oidc/browser.ts';
+import { Browser, type BrowserOptions, type Page } from '../oidc/browser.ts';
 import { type Options as ProviderOptions, SECRET, TestProvider } from '../oidc/provider.ts';
 import { Gatewright, type GatewrightOptions } from './gatewright.ts';
 import { documents, endpoint, gatewayClass, httpRoute, securityPolicy } from './manifests.ts';
@@ -131,3 +131,22 @@ export class LoginSite {
     rmSync(this.state, { recursive: true, force: true });
   }
 }
+
+/** To `start` and through the provider, up to the callback, which is not asked for. */
+export async function callbackOf(browser: Browser, start = `${ORIGIN}/app/deep`, seen: (page: Page) => void = () => undefined): Promise<URL> {
+  for (let url = new URL(start), i = 0; i < 10; i++) {
+    const page = await browser.open(url, { redirects: 0 });
+    seen(page);
+    url = new URL(`${page.headers['location'] as string}`, url);
+    if (url.searchParams.has('code')) return url;
+  }
+  throw new Error('no code');
+}
+
+/** So that the service is asked about the next request. */
+export function forget(browser: Browser): void {
+  for (const { name, domain } of browser.jar.cookies.filter((each) => /-assertion-/.test(each.name))) browser.jar.take(`${name}=; Max-Age=0; Path=/; Secure`, new URL(`https://${domain}`));
+}
+
+/** What the browser would send. */
+export function cookiesOf(browser: Browser): string { return browser.jar.header(new URL(`${ORIGIN}/`), { crossSite: false, safeNavigation: true }); }

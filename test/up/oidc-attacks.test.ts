@@ -3,7 +3,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, login } from '../oidc/browser.ts';
-import { HOST, LoginSite, ORIGIN, type Sent, httpsGateway, loginRoute } from './login-site.ts';
+import { HOST, LoginSite, ORIGIN, type Sent, cookiesOf, httpsGateway, loginRoute } from './login-site.ts';
 import { httpRoute, securityPolicy } from './manifests.ts';
 
 const byEmail = { authorization: { defaultAction: 'Deny', rules: [{ action: 'Allow', principal: { jwt: { provider: 'oidc', claims: [{ name: 'email', values: ['alice@example.com'] }] } } }] } };
@@ -27,7 +27,6 @@ afterAll(async () => { await site?.stop(); });
 const script = { accept: 'application/json' };
 const browse = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
 const statuses = new Map<number, string>();
-const cookies = (browser: Browser): string => browser.jar.header(new URL(`${ORIGIN}/`), { crossSite: false, safeNavigation: true });
 let turn = 0;
 /** Whether the backend saw it, and what the client got. */
 async function attempt(path: string, how: Parameters<LoginSite['send']>[1] = {}): Promise<{ status: number; inside: boolean; answer: Sent }> {
@@ -51,7 +50,7 @@ function raw(bytes: string): Promise<string> {
 }
 
 test('the way in, so that what follows means something', async () => {
-  const cookie = cookies(await loggedIn());
+  const cookie = cookiesOf(await loggedIn());
   expect(await attempt('/app/in$', { headers: { cookie, ...script } })).toMatchObject({ status: 200, inside: true });
   expect(await attempt('/open/in$')).toMatchObject({ status: 200, inside: true });
 });
@@ -79,7 +78,7 @@ describe('headers that say who asks, or for what', () => {
   });
 
   test('a client cannot have the identity taken off on the way by naming it in Connection', async () => {
-    const cookie = cookies(await loggedIn());
+    const cookie = cookiesOf(await loggedIn());
     await attempt('/app/hop$', { headers: { cookie, connection: 'keep-alive, x-user, x-email' } });
     expect(site.seen.at(-1)?.headers).toMatchObject({ 'x-user': 'alice', 'x-email': 'alice@example.com' });
   });
@@ -94,7 +93,7 @@ describe('headers that say who asks, or for what', () => {
     site.provider.lie = { claims: (claims) => ({ ...claims, email: 'a@b\r\nx-evil: 1' }) };
     const browser = await loggedIn();
     site.provider.lie = undefined;
-    await attempt('/app/crlf$', { headers: { cookie: cookies(browser), 'x-email': 'spoofed' } });
+    await attempt('/app/crlf$', { headers: { cookie: cookiesOf(browser), 'x-email': 'spoofed' } });
     expect(site.seen.at(-1)?.headers).toMatchObject({ 'x-user': 'alice' });
     expect(site.seen.at(-1)?.headers).not.toHaveProperty('x-email');
     expect(site.seen.at(-1)?.headers).not.toHaveProperty('x-evil');
@@ -145,7 +144,7 @@ describe('paths', () => {
       for (const headers of [script, browse]) expect((await attempt(`${path}${path.includes('?') ? '&' : '?'}code=the-code&state=x`, { headers })).inside).toBe(false);
     });
   test.each(['/app//callback', '/app/./callback', '/app/%63allback', '/app/x/../callback'])('nor one with a session, as %s', async (path) => {
-    const cookie = cookies(await loggedIn());
+    const cookie = cookiesOf(await loggedIn());
     expect(await attempt(`${path}?code=the-code&state=x`, { headers: { cookie, ...browse } })).toMatchObject({ inside: false, status: 302 });
   });
 });
@@ -242,7 +241,7 @@ describe('cookies', () => {
   });
 
   test('too many, or too large ones, are no session, and trouble nobody', async () => {
-    const cookie = cookies(await loggedIn());
+    const cookie = cookiesOf(await loggedIn());
     for (const [what, all] of Object.entries({ many: `${cookie}; ${Array.from({ length: 3_000 }, (_, i) => `c${i}=v`).join('; ')}`, large: `${cookie}; big=${'x'.repeat(50_000)}`, huge: `big=${'x'.repeat(200_000)}`, blanks: `a=${' '.repeat(50_000)}b; ${cookie}`, ours: Array.from({ length: 900 }, (_, i) => `__Host-gatewright-session-aaaaaaaaaa.${i}=x`).join('; ') })) {
       const { status } = await attempt('/app/c$', { headers: { ...script, cookie: all } });
       expect([what, [200, 401, 431].includes(status)]).toEqual([what, true]);
@@ -254,7 +253,7 @@ test('a request that a claim leads from an open route to one with a login ends a
   const browser = await loggedIn();
   const token = await site.provider.logoutToken('any', { nonce: 'led' }, { header: { typ: 'JWT' } });
   expect((await attempt('/led/a$')).inside).toBe(true);
-  expect(await attempt('/led/b$', { headers: { authorization: `Bearer ${token}`, cookie: cookies(browser) } })).toMatchObject({ status: 403, inside: false });
+  expect(await attempt('/led/b$', { headers: { authorization: `Bearer ${token}`, cookie: cookiesOf(browser) } })).toMatchObject({ status: 403, inside: false });
   expect(await attempt('/led/c$', { headers: { 'x-route': 'led', ...script } })).toMatchObject({ status: 401, inside: false });
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, type Page, login } from '../oidc/browser.ts';
 import { SECRET, TestProvider } from '../oidc/provider.ts';
-import { LoginSite, ORIGIN, clientSecret, httpsGateway, loginRoute } from './login-site.ts';
+import { LoginSite, ORIGIN, callbackOf, clientSecret, cookiesOf, forget, httpsGateway, loginRoute } from './login-site.ts';
 import { documents, httpRoute } from './manifests.ts';
 
 let site: LoginSite, late: TestProvider;
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(async () => { await site?.stop(); await late?.stop(); });
 
 function noted(page: Page): Page {
-  for (const { url, setCookies } of page.steps) {
+  for (const { url, setCookies } of [...page.steps, { url: new URL(`${page.headers['location'] as string ?? ''}`, page.url), setCookies: [] }]) {
     for (const name of ['code', 'state', 'id_token_hint']) passed.add(url.searchParams.get(name) ?? '');
     for (const line of setCookies) if (line.includes('gatewright')) passed.add(/=(?:\d~)?([^;]*)/.exec(line)?.[1] ?? '');
   }
@@ -46,18 +46,7 @@ async function loggedIn(name = 'app', account = 'alice'): Promise<Browser> {
   return browser;
 }
 const state = async (browser: Browser, name = 'app'): Promise<number> => (await browser.script(`/${name}/api`, new URL(ORIGIN))).status;
-function forget(browser: Browser): void {
-  for (const cookie of browser.jar.cookies.filter(({ name }) => /-assertion-/.test(name))) browser.jar.take(`${cookie.name}=; Max-Age=0; Path=/; Secure`, new URL(ORIGIN));
-}
-const cookies = (browser: Browser): string => browser.jar.header(new URL(`${ORIGIN}/`), { crossSite: false, safeNavigation: true });
-/** Up to the callback, which is not asked for. */
-async function callbackOf(browser: Browser, name = 'app'): Promise<URL> {
-  for (let url = new URL(`${ORIGIN}/${name}/deep`), i = 0; i < 10; i++) {
-    url = new URL(`${(noted(await browser.open(url, { redirects: 0 }))).headers['location'] as string}`, url);
-    if (url.searchParams.has('code')) { passed.add(url.searchParams.get('code') ?? ''); return url; }
-  }
-  throw new Error('no code');
-}
+const begun = (browser: Browser, name = 'app'): Promise<URL> => callbackOf(browser, `${ORIGIN}/${name}/deep`, noted);
 /** Logs in with tokens that are over in a moment, and waits for that. */
 async function withOldTokens(name = 'app'): Promise<Browser> {
   site.provider.settings.accessTokenSeconds = 1;
@@ -80,7 +69,7 @@ describe('a provider', () => {
 
   test('that goes down: sessions go on, asked about or not; a login that comes back then is told, and its link works later', async () => {
     const [browser, other] = [await loggedIn(), site.browser()];
-    const callback = await callbackOf(other);
+    const callback = await begun(other);
     await site.provider.down();
     try {
       expect(await state(browser)).toBe(200);
@@ -104,7 +93,7 @@ describe('a provider', () => {
 
   test('that is slow keeps its own logins waiting, and nobody else; past the timeout of the policy there is a page', async () => {
     const [browser, slow, hurried] = [await loggedIn('other'), site.browser(), site.browser()];
-    const callbacks = [await callbackOf(slow), await callbackOf(hurried, 'hurried')] as const;
+    const callbacks = [await begun(slow), await begun(hurried, 'hurried')] as const;
     site.provider.slow.set('token', 1_000);
     try {
       let done = false;
@@ -134,7 +123,7 @@ describe('40 requests that find their tokens over', () => {
         await site.gatewright.until(async () => { forget(browser); return await state(browser) === 200; });
         site.provider.settings.accessTokenSeconds = 3_600;
       }
-      const cookie = cookies(browser);
+      const cookie = cookiesOf(browser);
       const all = await Promise.all(Array.from({ length: 40 }, () => site.send('/app/api', { headers: { cookie, accept: 'application/json' } })));
       expect([rounds, new Set(all.map(({ status }) => status)), site.provider.asked('refresh') - before]).toEqual([rounds, new Set([200]), 1]);
     }
@@ -148,7 +137,7 @@ describe('workers', () => {
   test('are two, and each that is killed in the middle of logins is replaced; what was begun with the one ends with the other', async () => {
     const browsers = Array.from({ length: 6 }, () => site.browser());
     const live = await loggedIn();
-    const callbacks = await Promise.all(browsers.map((browser) => callbackOf(browser)));
+    const callbacks = await Promise.all(browsers.map((browser) => begun(browser)));
     const before = site.workers();
     expect(before).toHaveLength(2);
     const [half, rest] = [callbacks.slice(0, 3), callbacks.slice(3)];
@@ -175,7 +164,7 @@ describe('policies', () => {
 
   test('that change: a login that is under way ends well, sessions go on, and what is new is in force for them at once', async () => {
     const [live, under] = [await loggedIn('changing'), site.browser()];
-    const callback = await callbackOf(under, 'changing');
+    const callback = await begun(under, 'changing');
     await site.gatewright.replace('changing.yaml', documents(...changing(site.provider.issuer, 'x-second')));
     expect(noted(await under.open(callback)).url.pathname).toBe('/changing/deep');
     expect(await state(live, 'changing')).toBe(200);
@@ -193,7 +182,7 @@ describe('policies', () => {
 
   test('of another client: sessions and logins of the one before are over, and begin anew', async () => {
     const [live, under] = [await loggedIn('changing'), site.browser()];
-    const callback = await callbackOf(under, 'changing');
+    const callback = await begun(under, 'changing');
     await site.gatewright.replace('changing.yaml', documents(...changing(site.provider.issuer, 'x-second', 'changed')));
     expect(await state(live, 'changing')).toBe(401);
     // Where it was to lead is not known any more.

@@ -5,7 +5,7 @@ import { CompactSign, type JWK, base64url, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, login } from '../oidc/browser.ts';
 import { TestProvider } from '../oidc/provider.ts';
-import { LoginSite, ORIGIN, httpsGateway, loginRoute } from './login-site.ts';
+import { LoginSite, ORIGIN, callbackOf, httpsGateway, loginRoute } from './login-site.ts';
 
 interface Ring { readonly keys: readonly { readonly kid: string; readonly encryption: string; readonly signing: JWK }[] }
 interface Claims { readonly aud: string; readonly pid: string; readonly iat: number; readonly exp: number; readonly set: readonly (readonly [string, string])[]; readonly claims: Readonly<Record<string, unknown>> }
@@ -106,14 +106,6 @@ describe('an assertion', () => {
   });
 });
 
-/** Up to the callback, which is not asked for. */
-async function callbackOf(browser: Browser, name = 'app'): Promise<URL> {
-  for (let url = new URL(`${ORIGIN}/${name}/deep`), i = 0; i < 10; i++) {
-    url = new URL(`${(await browser.open(url, { redirects: 0 })).headers['location'] as string}`, url);
-    if (url.searchParams.has('code')) return url;
-  }
-  throw new Error('no code');
-}
 const changed = (url: URL, more: Readonly<Record<string, string | undefined>>, path = url.pathname): URL => {
   const other = new URL(url);
   other.pathname = path;
@@ -151,7 +143,7 @@ describe('a callback', () => {
 
   test('with the state of another policy, or the code of another provider, logs nobody in (mix-up)', async () => {
     const browser = site.browser();
-    const [app, other, elsewhere] = [await callbackOf(browser), await callbackOf(browser, 'other'), await callbackOf(browser, 'elsewhere')];
+    const [app, other, elsewhere] = [await callbackOf(browser), await callbackOf(browser, `${ORIGIN}/other/x`), await callbackOf(browser, `${ORIGIN}/elsewhere/x`)];
     const tokens = [site.provider.asked('token'), second.asked('token')];
     for (const mixed of [
       changed(app, { state: other.searchParams.get('state') ?? '' }), changed(other, {}, '/app/callback'), changed(elsewhere, {}, '/app/callback'),

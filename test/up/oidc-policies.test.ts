@@ -2,7 +2,7 @@
 import { type JWK, createLocalJWKSet, decodeJwt, exportJWK, generateKeyPair, exportPKCS8, importJWK, jwtVerify, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, login } from '../oidc/browser.ts';
-import { type LoginRoute, LoginSite, ORIGIN, clientSecret, httpsGateway, loginRoute, oidcPolicy, secret } from './login-site.ts';
+import { type LoginRoute, LoginSite, ORIGIN, clientSecret, forget, httpsGateway, loginRoute, oidcPolicy, secret } from './login-site.ts';
 import { httpRoute, securityPolicy } from './manifests.ts';
 
 const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
@@ -67,10 +67,6 @@ afterAll(async () => { await site?.stop(); });
 const seen = (): Readonly<Record<string, unknown>> => site.seen.at(-1)?.headers ?? {};
 const lines = (steps: readonly { readonly setCookies: readonly string[] }[]): string[] => steps.flatMap(({ setCookies }) => setCookies).filter((line) => /gatewright/.test(line));
 const browse = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
-function forget(browser: Browser): void {
-  const cookie = browser.cookie(/-assertion-/);
-  if (cookie !== undefined) browser.jar.take(`${cookie.name}=; Max-Age=0; Path=/; Secure`, new URL(ORIGIN));
-}
 /** Twice: the service was asked, and then Envoy alone let it through. */
 async function both(browser: Browser, path: string, headers: Readonly<Record<string, string>>, check: (how: string, status: number) => void): Promise<void> {
   for (const [how, questions] of [['asked about', 1], ['let through', 0]] as const) {

@@ -5,7 +5,7 @@ import { RedisServer } from '../extproc/oidc/redis-server.ts';
 import { type Browser, type Page, login } from '../oidc/browser.ts';
 import type { LieName } from '../oidc/lies.ts';
 import { type Fault, TestProvider } from '../oidc/provider.ts';
-import { HOST, LoginSite, ORIGIN, httpsGateway, loginRoute, secret } from './login-site.ts';
+import { HOST, LoginSite, ORIGIN, callbackOf, cookiesOf, forget, httpsGateway, loginRoute, secret } from './login-site.ts';
 import { httpRoute } from './manifests.ts';
 
 let site: LoginSite, redis: RedisServer, liar: TestProvider;
@@ -29,18 +29,8 @@ afterAll(async () => { await site?.stop(); await Promise.all([redis?.stop(), lia
 
 const browse = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
 const begin = async (path = '/app/x', headers: Readonly<Record<string, string>> = {}): Promise<URL> => new URL((await site.send(path, { headers: { ...browse, ...headers } })).headers.location ?? '');
-const cookies = (browser: Browser): string => browser.jar.header(new URL(`${ORIGIN}/`), { crossSite: false, safeNavigation: true });
 const mine = (page: Page): Page['steps'] => page.steps.filter(({ url }) => url.origin === ORIGIN);
 const isIn = async (browser: Browser, name = 'app'): Promise<boolean> => (await browser.script(`/${name}/api`, new URL(ORIGIN))).status === 200;
-/** Up to the callback, which is not asked for. */
-async function code(browser: Browser, path = '/app/x'): Promise<URL> {
-  for (let url = new URL(`${ORIGIN}${path}`), i = 0; i < 10; i++) {
-    const location = (await browser.open(url, { redirects: 0 })).headers['location'];
-    url = new URL(`${location as string}`, url);
-    if (url.searchParams.has('code')) return url;
-  }
-  throw new Error('no code');
-}
 async function told(lie: LieName, name = 'app'): Promise<{ status: number; said: string; inside: boolean }> {
   const browser = site.browser();
   site.provider.tell(lie);
@@ -70,14 +60,14 @@ describe('the flow', () => {
 
   test('3. a state is good once, and for the browser that began alone (RFC 9700 4.7.1, 4.2.4)', async () => {
     const [victim, thief] = [site.browser(), site.browser({ account: 'mallory' })];
-    const callback = await code(victim);
+    const callback = await callbackOf(victim);
     const tokens = site.provider.asked('token');
     await thief.open(`${ORIGIN}/app/x`, { redirects: 0 });
     // The thief brings the callback of the victim: a login of the thief's own begins, the code is not used.
     expect((await thief.open(callback, { redirects: 0 })).headers['location']).toMatch(new RegExp(`^${site.provider.issuer}/auth`));
     expect(site.provider.asked('token')).toBe(tokens);
     const secretOfVictim = victim.cookie(/-login-/);
-    expect((await victim.open(callback)).url.pathname).toBe('/app/x');
+    expect((await victim.open(callback)).url.pathname).toBe('/app/deep');
     const again = await site.send(`${callback.pathname}${callback.search}`, { headers: { ...browse, cookie: `${secretOfVictim?.name}=${secretOfVictim?.value}` } });
     expect([again.status, again.body.includes('gatewright_oidc_state_replayed'), site.provider.asked('token')]).toEqual([400, true, tokens + 1]);
   });
@@ -115,7 +105,7 @@ describe('the flow', () => {
     const browser = site.browser();
     await login(browser, `${ORIGIN}/app/x`);
     for (const questions of ['let through', 'asked about']) {
-      if (questions === 'asked about') browser.jar.take(`${browser.cookie(/-assertion-/)?.name}=; Path=/; Secure; Max-Age=0`, new URL(ORIGIN));
+      if (questions === 'asked about') forget(browser);
       await browser.open(`${ORIGIN}/app/${questions.length}`, { headers: { 'x-user': 'root', 'x-gatewright-identity': 'root' } });
       expect(site.seen.at(-1)?.headers).toMatchObject({ 'x-user': 'alice', 'x-gatewright-identity': expect.stringMatching(/^eyJ/) });
       expect(site.seen.at(-1)?.headers).not.toHaveProperty('cookie');
@@ -149,7 +139,7 @@ describe('what the provider says', () => {
 
   test.each<Fault>(['redirect', 'endless', 'declared too large', 'nonsense', 'too deep'])('11. the token endpoint is where it is said to be, and its answer has an end: %s (RFC 9700 4.11.2, RFC 6749 10.8)', async (fault) => {
     const browser = site.browser();
-    const callback = await code(browser);
+    const callback = await callbackOf(browser);
     const before = site.provider.asked('other');
     site.provider.faults.set('token', fault);
     try {
@@ -172,7 +162,7 @@ describe('what the provider says', () => {
     await login(stale, `${ORIGIN}/app/x`);
     site.provider.settings.accessTokenSeconds = 3600;
     await new Promise((resolve) => setTimeout(resolve, 1_100));
-    const cookie = cookies(stale);
+    const cookie = cookiesOf(stale);
     const all = await Promise.all(Array.from({ length: 40 }, () => site.send('/app/api', { headers: { cookie, accept: 'application/json' } })));
     expect([new Set(all.map(({ status }) => status)), site.provider.asked('refresh') - before]).toEqual([new Set([200]), 2]);
   });
@@ -190,7 +180,7 @@ describe('sessions', () => {
     const page = await login(browser, `${ORIGIN}/app/x`);
     const lines = mine(page).flatMap(({ setCookies }) => setCookies);
     expect(lines.length).toBeGreaterThanOrEqual(4);
-    for (const line of lines) expect(line).toMatch(/^__Host-gatewright-[a-z]+-\w{26}=[^;]*; Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=Lax$/);
+    for (const line of lines) expect(line).toMatch(/^__Host-gatewright-[a-z]+-\w{10}=[^;]*; Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=Lax$/);
   });
 
   test('14. a session is sealed with A256GCM by a key that has an id, for this policy and this use (RFC 7516, RFC 8725 3.2)', async () => {
@@ -259,7 +249,7 @@ describe('answers of our own', () => {
     const callback = mine(page).find(({ url }) => url.searchParams.has('code'))?.url;
     const answers = await Promise.all([
       site.send('/app/x', { headers: browse }), site.send('/app/x', { headers: { accept: 'application/json' } }), site.send('/lied-to/x', { headers: browse }), site.send('/app/logout'),
-      site.send('/app/logout', { headers: { cookie: cookies(browser), 'sec-fetch-site': 'cross-site' } }), site.send(`${callback?.pathname}${callback?.search}`, { headers: { cookie: cookies(browser), ...browse } }), site.send('/app/callback?code=a&state=b', { headers: browse }),
+      site.send('/app/logout', { headers: { cookie: cookiesOf(browser), 'sec-fetch-site': 'cross-site' } }), site.send(`${callback?.pathname}${callback?.search}`, { headers: { cookie: cookiesOf(browser), ...browse } }), site.send('/app/callback?code=a&state=b', { headers: browse }),
     ]);
     expect(answers.map(({ status }) => status)).toEqual([302, 401, 503, 302, 200, 302, 302]);
     for (const { headers } of answers) expect(headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });

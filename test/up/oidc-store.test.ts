@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PASSWORD, RedisServer } from '../extproc/oidc/redis-server.ts';
 import { type Browser, type Page, login } from '../oidc/browser.ts';
-import { LoginSite, ORIGIN, httpsGateway, loginRoute, secret } from './login-site.ts';
+import { LoginSite, ORIGIN, cookiesOf, forget, httpsGateway, loginRoute, secret } from './login-site.ts';
 
 const LIFETIME = 3;
 const store = { redis: { urlSecretRef: { name: 'redis' } } };
@@ -35,9 +35,6 @@ async function loggedIn(name = 'kept', account = 'alice'): Promise<Browser> {
 }
 const ask = (browser: Browser, name = 'kept'): Promise<Page> => browser.script(`/${name}/api`, new URL(at(name)));
 const state = async (browser: Browser, name = 'kept'): Promise<number> => (await ask(browser, name)).status;
-function forget(browser: Browser, name = 'kept'): void {
-  for (const cookie of browser.jar.cookies.filter((each) => /-assertion-/.test(each.name))) browser.jar.take(`${cookie.name}=; Max-Age=0; Path=/; Secure`, new URL(at(name)));
-}
 
 describe('a session in the store', () => {
   test('is an id in the browser, however large its tokens are', async () => {
@@ -62,7 +59,7 @@ describe('a session in the store', () => {
     const browser = await loggedIn();
     site.provider.settings.accessTokenSeconds = 3_600;
     await new Promise((resolve) => setTimeout(resolve, 1_100));
-    const cookie = browser.jar.header(new URL(ORIGIN), { crossSite: false, safeNavigation: true });
+    const cookie = cookiesOf(browser);
     const before = site.provider.asked('refresh');
     for (let round = 0; round < 2; round++) {
       const all = await Promise.all(Array.from({ length: 40 }, () => site.send('/kept/api', { headers: { cookie, accept: 'application/json' } })));
@@ -95,7 +92,7 @@ describe('logged out at the provider', () => {
     expect((await alice.submit(asked)).body).toContain('You are logged out');
     expect(site.provider.logoutProblems).toEqual([]);
     await site.gatewright.until(async () => await state(alice, 'ended') === 401);
-    forget(bob, 'ended');
+    forget(bob);
     expect(await state(bob, 'ended')).toBe(200);
     expect(await site.metric('gatewright_oidc_events_total', 'event="back_channel_logout"')).toBe(1);
   });
