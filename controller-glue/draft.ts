@@ -151,7 +151,7 @@ export interface OidcEffect extends Pick<OidcPolicy, 'session' | 'assertionMs' |
   /** The secret is the SecurityPolicy's. */
   readonly client: { readonly method: 'client_secret_basic' | 'client_secret_post' } | Extract<ClientAuthentication, { method: 'private_key_jwt' | 'none' }>;
   /** Without an audience: the SecurityPolicy. */
-  readonly identity?: { readonly header: string; readonly audience: string | undefined };
+  readonly identity?: { readonly header: string; readonly audience: string | undefined; readonly namespace: string };
 }
 
 export interface BackendTrafficEffect {

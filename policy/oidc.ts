@@ -88,7 +88,7 @@ export const OidcPolicy = z.strictObject({
   tokenHeaders: z.strictObject({ accessToken: header.optional(), idToken: header.optional() }).prefault({}),
   claimHeaders: z.array(z.strictObject({ header, claim: claimPath })).default([]),
   claims: z.array(claimPath).default([]).describe('what `jwt` and what comes after it may ask of the session'),
-  identity: z.strictObject({ header, audience: z.string() }).optional().describe('a signed JWT that says who it is'),
+  identity: z.strictObject({ header, audience: z.string(), namespace: z.string().min(1).describe('whose keys sign it: who asks for it') }).optional().describe('a signed JWT that says who it is'),
   errorPage: z.string().max(65_536).optional().describe('HTML with {{title}}, {{message}}, {{reason}} and {{request_id}}'),
 });
 export type OidcPolicy = z.infer<typeof OidcPolicy>;

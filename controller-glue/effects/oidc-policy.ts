@@ -33,7 +33,7 @@ export function oidcEffect({ spec, metadata }: Resource<OidcPolicySpec>, { find 
     if (claim.split('.').includes('')) say({ path: `spec.claimsToHeaders[${i}].claim`, message: 'must be names with single dots between them' });
     return { header: named(header, `spec.claimsToHeaders[${i}].header`), claim: claim.split('.') };
   });
-  const identity = identityHeader === undefined ? undefined : { header: named(identityHeader.name, 'spec.identityHeader.name'), audience: identityHeader.audience };
+  const identity = identityHeader === undefined ? undefined : { header: named(identityHeader.name, 'spec.identityHeader.name'), audience: identityHeader.audience, namespace: metadata.namespace };
   return {
     client,
     session: { absoluteMs: milliseconds(session.absoluteTimeout), idleMs: milliseconds(session.idleTimeout), ...(store === undefined ? {} : { store }) },

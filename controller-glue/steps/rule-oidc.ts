@@ -27,7 +27,7 @@ export function oidcOf(login: OidcLogin | undefined, jwt: IrJwt | undefined, rou
   const policy: OidcPolicy = {
     ...login.policy, ...settings, clientAuthentication,
     redirectUrl: `${scheme}://${host}${path}`, callbackPath: path,
-    ...(identity === undefined ? {} : { identity: { header: identity.header, audience: identity.audience ?? login.policy.name } }),
+    ...(identity === undefined ? {} : { identity: { ...identity, audience: identity.audience ?? login.policy.name } }),
     claims: jwt === undefined ? [] : claimsOfSessions(jwt.policy),
   };
   const problem = contradiction(policy);

@@ -20,7 +20,7 @@ export function needsAccessToken({ forwardAccessToken, tokenHeaders }: OidcPolic
 
 export async function identityHeaders(session: Session, policy: OidcPolicy, ring: KeyRing, now: number): Promise<Headers> {
   const claims = policy.claimHeaders.map(({ header, claim }) => [header, headerValue(claimAt(session.claims, claim))] as const);
-  return given([...claims, ...(policy.identity === undefined ? [] : [[policy.identity.header, await identityToken(session, policy, policy.identity.audience, ring, now)] as const])]);
+  return given([...claims, ...(policy.identity === undefined ? [] : [[policy.identity.header, await identityToken(session, policy, policy.identity, ring, now)] as const])]);
 }
 
 /** Tokens as they were issued: never in an assertion, which browsers can read. */
@@ -37,12 +37,12 @@ function given(headers: readonly (readonly [name: string | undefined, value: str
 }
 
 /** As IAP and Pomerium do it: who it is, signed, for this app alone; the app checks it by the keys at `jwksPath`. */
-async function identityToken({ claims, sub }: Session, { assertionMs, claimHeaders }: OidcPolicy, audience: string, ring: KeyRing, now: number): Promise<string> {
+async function identityToken({ claims, sub }: Session, { assertionMs, claimHeaders }: OidcPolicy, { audience, namespace }: NonNullable<OidcPolicy['identity']>, ring: KeyRing, now: number): Promise<string> {
   const asked = Object.fromEntries(claimHeaders.flatMap(({ claim: [first = ''] }) => (first in claims && !OF_THE_LOGIN.has(first) ? [[first, claims[first]]] : [])));
   const known = Object.fromEntries(['email', 'email_verified', 'name', 'preferred_username', 'groups', 'roles'].flatMap((name) => (name in claims ? [[name, claims[name]]] : [])));
   // As long as an assertion holds, and a minute for clocks that differ.
   const seconds = Math.floor(now / 1000), lifetime = Math.ceil(assertionMs / 1000) + 60;
-  const { kid, key } = ring.signing;
+  const { signing: { kid, key } } = await ring.identity(namespace);
   return new SignJWT({ ...known, ...asked }).setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid }).setIssuer('gatewright').setSubject(sub)
     .setAudience(audience).setIssuedAt(seconds).setExpirationTime(seconds + lifetime).sign(key);
 }

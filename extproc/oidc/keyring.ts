@@ -1,7 +1,9 @@
 // The keys of the login service: one seals what browsers and stores keep for us, one signs what Envoy checks.
 import { calculateJwkThumbprint, type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import { z } from 'zod';
+import { Secret } from '../../policy/secret.ts';
 import type { World } from '../world.ts';
+import { type IdentityKey, identityKey } from './identity-keys.ts';
 
 const KeyRingKey = z.object({
   kid: z.string().min(1),
@@ -61,13 +63,16 @@ export class KeyRing {
   /** A JWK Set: of keys that are not used yet, too. */
   readonly publicKeys: { keys: JWK[] };
   readonly #encryption: ReadonlyMap<string, CryptoKey>;
+  readonly #secrets: readonly Secret[];
+  readonly #identities = new Map<string, Promise<readonly IdentityKey[]>>();
 
-  private constructor(keys: readonly { readonly kid: string; readonly encryption: CryptoKey; readonly signing: CryptoKey }[], publicKeys: JWK[]) {
+  private constructor(keys: readonly { readonly kid: string; readonly encryption: CryptoKey; readonly signing: CryptoKey; readonly secret: Secret }[], publicKeys: JWK[]) {
     const current = keys[1] ?? keys[0];
     if (current === undefined) throw new Error('a key ring without keys');
     this.encryption = { kid: current.kid, key: current.encryption };
     this.signing = { kid: current.kid, key: current.signing };
     this.publicKeys = { keys: publicKeys };
+    this.#secrets = keys.map(({ secret }) => secret);
     this.#encryption = new Map(keys.map(({ kid, encryption }) => [kid, encryption]));
   }
 
@@ -76,8 +81,19 @@ export class KeyRing {
       kid,
       encryption: await crypto.subtle.importKey('raw', Buffer.from(encryption, 'base64url'), 'AES-GCM', false, ['encrypt', 'decrypt']),
       signing: await importJWK({ ...signing, ext: false }, 'ES256') as CryptoKey,
+      secret: new Secret(signing.d),
     })));
     return new KeyRing(imported, keys.map(({ kid, signing: { kty, crv, x, y } }) => ({ kty, crv, x, y, kid, alg: 'ES256', use: 'sig' })));
+  }
+
+  /** What signs identities for the apps of a namespace. `publicKeys`: as above, a JWK Set. Namespaces are those of policies, so there are not many. */
+  async identity(namespace: string): Promise<{ readonly signing: KeyInUse; readonly publicKeys: { keys: JWK[] } }> {
+    const made = this.#identities.get(namespace) ?? Promise.all(this.#secrets.map((secret) => identityKey(secret.reveal(), namespace)));
+    this.#identities.set(namespace, made);
+    const keys = await made;
+    const signing = keys[1] ?? keys[0];
+    if (signing === undefined) throw new Error('a key ring without keys');
+    return { signing, publicKeys: { keys: keys.map(({ publicKey }) => publicKey) } };
   }
 
   /** Old ones still open what they sealed. */

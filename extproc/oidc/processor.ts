@@ -115,7 +115,7 @@ async function decide(request: Facts, compiled: Compiled, policyId: string, endO
   const { policy } = context;
   const { path, method } = request;
   const reads = method === 'GET' || method === 'HEAD';
-  if (path === policy.jwksPath && reads) return keys(context);
+  if (path === policy.jwksPath && policy.identity !== undefined && reads) return keys(context, policy.identity.namespace);
   if (path === policy.backChannelLogoutPath && method === 'POST') return endOfStream ? backChannelLogout(new Uint8Array(), context) : { kind: 'await_body' };
   if (request.purpose === 'preflight' && policy.passPreflight) return anonymous(request, compiled);
   try {
@@ -198,9 +198,9 @@ function withCookies(answer: Respond, cookies: readonly string[]): Respond {
 }
 
 /** What the identity header is checked by. */
-function keys({ ring }: OidcContext): Respond {
+async function keys({ ring }: OidcContext, namespace: string): Promise<Respond> {
   return {
     kind: 'respond', status: 200, details: 'gatewright_oidc_keys', headers: [['content-type', 'application/jwk-set+json'], ['cache-control', 'public, max-age=300'], ['access-control-allow-origin', '*']],
-    body: JSON.stringify(ring().publicKeys),
+    body: JSON.stringify((await ring().identity(namespace)).publicKeys),
   };
 }

@@ -1,8 +1,10 @@
 // Sessions among people, sites, caches and providers that mean no good.
-import { decodeJwt } from 'jose';
+import { type JSONWebKeySet, createLocalJWKSet, decodeJwt, errors, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { KeyRing, newKeyRing } from '../../../extproc/oidc/keyring.ts';
 import { ProviderRefused } from '../../../extproc/oidc/provider.ts';
 import { type Sessions, StoreUnavailable } from '../../../extproc/oidc/store.ts';
+import { realWorld } from '../../../extproc/world.ts';
 import { Jar, type LoginHost, START, header, location, loginHost, policyOf } from './login-host.ts';
 
 const ASSERTION = '__Host-gatewright-assertion-abcdefghij';
@@ -143,4 +145,39 @@ test('a provider that says no and forgets the state is not asked again and again
   const host = await loginHost();
   const answer = await host.visit(new Jar(), '/oauth2/callback?error=access_denied&error_description=Call+0900+1234');
   expect([answer.status, answer.details, answer.body.includes('0900')]).toEqual([403, 'gatewright_oidc_provider_refused', false]);
+});
+
+describe('an identity for the app', () => {
+  const policy = (namespace: string) => policyOf({ identity: { header: 'x-identity', audience: 'shop', namespace }, jwksPath: '/keys' });
+  async function identity(host: LoginHost): Promise<{ token: string; keys: JSONWebKeySet; assertion: string }> {
+    const jar = new Jar();
+    const token = header({ headers: (await host.login(jar)).upstream?.headers }, 'x-identity') ?? '';
+    return { token, keys: JSON.parse((await host.visit(new Jar(), '/keys')).body) as JSONWebKeySet, assertion: jar.cookies.get(ASSERTION) ?? '' };
+  }
+
+  test('by a policy of another namespace, whoever it says it is for, is none there', async () => {
+    const ours = await loginHost(policy('shops')), theirs = await loginHost(policy('mallory'), { ring: () => ours.ring });
+    theirs.provider.claims['email'] = 'boss@example.com';
+    const [good, forged] = [await identity(ours), await identity(theirs)];
+    const find = createLocalJWKSet(good.keys), expected = { audience: 'shop', issuer: 'gatewright', currentDate: new Date(START) };
+    expect((await jwtVerify(good.token, find, expected)).payload['email']).toBe('ann@example.com');
+    await expect(jwtVerify(forged.token, find, expected)).rejects.toThrow(errors.JWKSNoMatchingKey);
+    const [{ kid }] = [good.keys.keys[0] ?? {}];
+    expect(forged.keys.keys.map((key) => key.kid)).not.toContain(kid);
+  });
+
+  test('and what Envoy lets sessions pass by are not signed by the same keys', async () => {
+    const host = await loginHost(policy('shops'));
+    const { keys, assertion } = await identity(host);
+    await expect(jwtVerify(assertion, createLocalJWKSet(keys), { currentDate: new Date(START) })).rejects.toThrow(errors.JWKSNoMatchingKey);
+    expect(keys.keys.length).toBe(host.ring.publicKeys.keys.length);
+    expect(keys.keys.every((key) => !('d' in key))).toBe(true);
+  });
+
+  test('is signed by the same keys in every process, and after a restart', async () => {
+    const data = await newKeyRing({ now: () => START, random: realWorld.random });
+    const [one, another] = [await KeyRing.of(data), await KeyRing.of(data)];
+    expect((await one.identity('shops')).publicKeys).toEqual((await another.identity('shops')).publicKeys);
+    expect((await one.identity('shops')).signing.kid).toBe((await another.identity('shops')).publicKeys.keys[1]?.kid);
+  });
 });

@@ -178,7 +178,7 @@ describe('without a session', () => {
 describe('the app learns', () => {
   const telling = policyOf({
     claimHeaders: [{ header: 'x-email', claim: ['email'] }, { header: 'x-city', claim: ['address', 'city'] }, { header: 'x-groups', claim: ['groups'] }, { header: 'x-none', claim: ['none'] }],
-    identity: { header: 'x-gatewright-identity', audience: 'shop' }, jwksPath: '/.well-known/gatewright/jwks.json', claims: [['groups'], ['address', 'city'], ['toString']],
+    identity: { header: 'x-gatewright-identity', audience: 'shop', namespace: 'shops' }, jwksPath: '/.well-known/gatewright/jwks.json', claims: [['groups'], ['address', 'city'], ['toString']],
   });
   const spoofed: [string, string][] = ['x-email', 'x-none', 'x-gatewright-identity'].map((name) => [name, 'spoofed']);
 
