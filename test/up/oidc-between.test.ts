@@ -3,10 +3,11 @@ import { type Server, createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Browser, login } from '../oidc/browser.ts';
+import { Browser, login } from '../oidc/browser.ts';
 import { HOST, LoginSite, ORIGIN, httpsGateway, loginRoute } from './login-site.ts';
-import { endpoint } from './manifests.ts';
+import { endpoint, gateway } from './manifests.ts';
 
+const TRIAL = 'http://trial.example.com:8080';
 let site: LoginSite, app: Server;
 /** What the app was sent, and how it answers: by the query. */
 const got: { target: string; cookie: string | undefined; bytes: number; claim: number }[] = [];
@@ -26,10 +27,14 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
   site = await LoginSite.start(({ provider }) => {
+    provider.client('trial', [`${TRIAL}/oauth2/callback`]);
     for (const name of ['app', 'large']) provider.client(name, [`${ORIGIN}/${name}/callback`]);
     const rules = (name: string): object => ({ rules: [{ matches: [{ path: { value: `/${name}` } }], backendRefs: [{ name: 'app', port: 3000 }] }] });
     return { 'all.yaml': [
       httpsGateway(), ...endpoint((app.address() as AddressInfo).port, 'app'), ...loginRoute('app', provider.issuer, { route: rules('app') }),
+      // Of trials on one machine: no TLS.
+      gateway([{ name: 'http', protocol: 'HTTP', port: 80 }], 'trial'),
+      ...loginRoute('trial', provider.issuer, { oidc: { redirectURL: undefined, logoutPath: '/trial/logout' }, route: { parentRefs: [{ name: 'trial' }], hostnames: ['trial.example.com'], rules: [{ matches: [{ path: { value: '/' } }], backendRefs: [{ name: 'app', port: 3000 }] }] } }),
       ...loginRoute('large', provider.issuer, { oidc: { scopes: ['more'] }, route: rules('large'), more: { claimsToHeaders: [{ claim: 'padding', header: 'x-padding' }] } }),
     ] };
   }, { provider: { claims: { padding: 'x'.repeat(9_000) } } });
@@ -115,4 +120,22 @@ test('who comes back to a page while the login of another tab went on is led whe
   const first = await browser.open(`${ORIGIN}/app/first`, { redirects: 0 });
   expect((await login(browser, `${ORIGIN}/app/second`)).url.pathname).toBe('/app/second');
   expect((await browser.open(first.headers['location'] as string)).url.pathname).toBe('/app/first');
+});
+
+test('without TLS, for trials: cookies without Secure and prefix, which are none where there is TLS; Envoy lets sessions through; no header says that there is TLS', async () => {
+  const browser = new Browser({ ports: { 'trial.example.com:8080': Number(site.gatewright.address('http', 'trial').split(':')[1]) } });
+  try {
+    const page = await login(browser, `${TRIAL}/deep`);
+    expect([page.status, page.url.href, browser.jar.refused]).toEqual([200, `${TRIAL}/deep`, []]);
+    const mine = browser.jar.cookies.filter(({ domain }) => domain === 'trial.example.com');
+    expect(mine.filter(({ name }) => name.startsWith('gatewright-')).map(({ secure, httpOnly }) => [secure, httpOnly])).toEqual([[false, true], [false, true]]);
+    const before = await site.asked();
+    for (let i = 0; i < 5; i++) expect((await browser.open(`${TRIAL}/x`)).status).toBe(200);
+    expect([await site.asked() - before, got.at(-1)?.cookie]).toEqual([0, 'theirs=1; more=2']);
+    const begin = await new Browser({ ports: { 'trial.example.com:8080': Number(site.gatewright.address('http', 'trial').split(':')[1]) } }).open(`${TRIAL}/x`, { redirects: 0, headers: { 'x-forwarded-proto': 'https' } });
+    expect(new URL(`${begin.headers['location'] as string}`).searchParams.get('redirect_uri')).toBe(`${TRIAL}/oauth2/callback`);
+    expect((await site.gatewright.page('problems'))).toContain('people log in over http');
+    await browser.open(`${TRIAL}/trial/logout`, { redirects: 0 });
+    expect((await browser.script('/x', new URL(TRIAL))).status).toBe(401);
+  } finally { await browser.close(); }
 });
