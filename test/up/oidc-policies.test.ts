@@ -26,6 +26,7 @@ const routes = (issuer: string): Readonly<Record<string, LoginRoute>> => ({
     security: { jwt: { providers: [{ name: 'session', issuer, audiences: ['id-cookie'], remoteJWKS: { uri: `${issuer}/jwks` }, extractFrom: { cookies: ['IdToken'] }, claimToHeaders: [{ claim: 'sub', header: 'x-sub' }] }] } },
   },
   'pass': { oidc: { passThroughAuthHeader: true }, security: { jwt: { optional: true, providers: [{ name: 'api', issuer, audiences: ['api'], remoteJWKS: { uri: `${issuer}/jwks` }, claimToHeaders: [{ claim: 'sub', header: 'x-sub' }] }] } } },
+  'pass-custom': { oidc: { passThroughAuthHeader: true }, security: { jwt: { optional: true, providers: [{ name: 'api', issuer, remoteJWKS: { uri: `${issuer}/jwks` }, extractFrom: { headers: [{ name: 'X-Api-Token' }, { name: 'X-Other', valuePrefix: 'Token ' }] } }] } } },
   'denied': { oidc: { denyRedirect: { headers: [{ name: 'X-Api', type: 'Prefix', value: 'v' }] } } },
   'post': { more: { clientAuthentication: { method: 'ClientSecretPost' } } },
   'public': { oidc: { clientSecret: undefined }, more: { clientAuthentication: { method: 'None' } } },
@@ -159,6 +160,21 @@ describe('who may', () => {
     expect((await site.send('/pass/x', { headers: { authorization: 'Basic YTpi', accept: 'application/json' } })).status).toBe(401);
     expect((await login(site.browser(), `${ORIGIN}/pass/x`)).status).toBe(200);
   });
+  test.each<[string, string | string[]]>([
+    ['another case', 'bearer x'], ['another case, a real token in the wrong place', 'BEARER'], ['no token', 'Bearer'], ['no token, a blank', 'Bearer '], ['blanks', 'Bearer    '], ['a tab', 'Bearer\tx'], ['a quote', 'Bearer ""'], ['a dot', 'Bearer .'], ['two dots', 'Bearer ..'], ['a comma', 'Bearer ,'],
+    ['two, one of them none', ['Basic YTpi', 'Bearer ']], ['two that are none', ['Bearer ', 'Bearer ']], ['one behind another scheme', 'Basic YTpi, Bearer '], ['too much', `Bearer ${'x'.repeat(20_000)}`],
+  ])('passThroughAuthHeader where jwt is optional: a header that holds no token opens nothing (%s)', async (_, authorization) => {
+    const count = site.seen.length;
+    expect((await site.send('/pass/x', { headers: { authorization, accept: 'application/json' } })).status).toBe(401);
+    expect(site.seen.length).toBe(count);
+  });
+  test.each<Record<string, string | string[]>>([{ 'x-api-token': '' }, { 'x-api-token': ' ' }, { 'x-api-token': ['', ''] }, { 'x-api-token': 'x' }, { 'x-other': 'Token ' }, { 'x-other': 'Token' }, { 'x-other': 'token x' }, { 'x-other': 'Token x' }, { 'x-other': ['Token', 'Token x'] }])(
+    '… nor does one of the policy\'s own: %j', async (headers) => {
+      const count = site.seen.length;
+      expect((await site.send('/pass-custom/x', { headers: { ...headers, accept: 'application/json' } })).status).toBe(401);
+      expect(site.seen.length).toBe(count);
+      expect((await site.send('/pass-custom/x', { headers: { 'x-api-token': await bearer({ sub: 'machine' }) } })).status).toBe(200);
+    });
   test('denyRedirect: 401 in place of the way to the provider', async () => {
     expect((await site.send('/denied/x', { headers: { ...browse, 'x-api': 'v1' } })).status).toBe(401);
     expect((await site.send('/denied/x', { headers: { ...browse, 'x-api': 'w1' } })).status).toBe(302);
