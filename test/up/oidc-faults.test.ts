@@ -171,6 +171,18 @@ describe('policies', () => {
     expect([site.seen.at(-1)?.headers['x-first'], site.seen.at(-1)?.headers['x-second']]).toEqual([undefined, 'alice']);
   });
 
+  test('that let fewer people in: who has a live session is judged by the new rules at once', async () => {
+    const judged = (...groups: string[]): object[] => loginRoute('judged', site.provider.issuer, { oidc: { scopes: ['groups'] }, security: { authorization: { defaultAction: 'Deny', rules: [{ action: 'Allow', principal: { jwt: { provider: 'oidc', claims: [{ name: 'groups', valueType: 'StringArray', values: groups }] } } }] } } });
+    site.provider.client('judged', [`${ORIGIN}/judged/callback`]);
+    writeFileSync(join(site.gatewright.folder, 'judged.yaml'), documents(...judged('staff')));
+    await site.gatewright.until(async () => (await site.send('/judged/x', { headers: { accept: 'application/json' } })).status === 401);
+    const [alice, bob] = [await loggedIn('judged'), await loggedIn('judged', 'bob')];
+    for (const [groups, statuses] of [[['admins'], [200, 403]], [['nobody'], [403, 403]], [['staff'], [200, 200]]] as const) {
+      await site.gatewright.replace('judged.yaml', documents(...judged(...groups)));
+      expect([groups, await state(alice, 'judged'), await state(bob, 'judged')]).toEqual([groups, ...statuses]);
+    }
+  });
+
   test('whose client has another secret: sessions go on, and logins take the new one, not the old one', async () => {
     const live = await loggedIn('rotated');
     site.provider.client('rotated', [`${ORIGIN}/rotated/callback`], { client_secret: 'another-secret-of-the-tests' });
