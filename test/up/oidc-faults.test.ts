@@ -91,6 +91,15 @@ describe('a provider', () => {
     expect(site.provider.asked('token') - asked).toBe(1);
   });
 
+  test('that gives the tokens of somebody else for a refresh token: the session is over, and nobody is somebody else', async () => {
+    const browser = await withOldTokens();
+    const { lie } = site.provider;
+    site.provider.tell('another subject at refresh');
+    try { expect(await state(browser)).toBe(401); } finally { site.provider.lie = lie; }
+    expect(browser.jar.cookies.filter(({ name }) => /-(session|assertion)-/.test(name))).toEqual([]);
+    expect([await enter(browser), site.seen.at(-1)?.headers['x-user']]).toEqual([200, 'alice']);
+  });
+
   test('that is slow keeps its own logins waiting, and nobody else; past the timeout of the policy there is a page', async () => {
     const [browser, slow, hurried] = [await loggedIn('other'), site.browser(), site.browser()];
     const callbacks = [await begun(slow), await begun(hurried, 'hurried')] as const;
