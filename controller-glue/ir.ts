@@ -73,6 +73,8 @@ export interface IrRoute {
   readonly action: IrAction;
   /** Who has no session logs in first. */
   readonly oidc?: IrOidc;
+  /** Nobody logs in here, but browsers bring sessions of logins beside it: they are taken off. */
+  readonly besideLogin?: true;
   readonly jwt?: IrJwt;
   /** Before authorization: what an unauthenticated client meets too. */
   readonly fault?: IrFault;

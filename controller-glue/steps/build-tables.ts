@@ -3,6 +3,7 @@ import type { Draft, DraftGateway, DraftListener } from '../draft.ts';
 import { covers, domain } from '../hostname.ts';
 import type { IrChain, IrCluster, IrGateway, IrListener, IrRoute, IrRouteTable, IrVirtualHost } from '../ir.ts';
 import { compare } from '../lookup.ts';
+import { withoutSessionsOfOthers } from './beside-logins.ts';
 import { chainTraffic, clientAuthorities, portTraffic } from './listener-traffic.ts';
 import { inOrder } from './precedence.ts';
 import { irRoutes } from './rule-routes.ts';
@@ -43,7 +44,7 @@ function irGateway(gateway: DraftGateway, draft: Draft): IrGateway {
   }
   const own = [...hosts.values()].flatMap((each) => [...each.values()].flatMap((routes) => routes.flatMap(({ clusters }) => clusters)));
   const clusters = new Map([...draft.clusters, ...own.map((cluster) => [cluster.name, cluster] as const)]);
-  const routeTables = withUpgrades(tables, clusters);
+  const routeTables = withUpgrades(withoutSessionsOfOthers(tables), clusters);
   const usable = gateway.listeners.filter((listener) => listener.usable);
   const certificates = new Map(usable.flatMap((listener) => listener.certificates.map((each) => [each.name, each] as const)));
   return {

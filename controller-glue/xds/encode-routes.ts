@@ -35,8 +35,8 @@ export class RouteCache {
 }
 
 /** All that routeJson looks at; the id of a policy stands for all of it. */
-function contentKey({ name, match, action, jwt, fault, faultAfter, concurrency, resolver, oidc }: IrRoute): string {
-  return JSON.stringify([name, match, action, jwt?.id, fault?.id, faultAfter?.id, concurrency?.id, resolver?.id, oidc?.id]);
+function contentKey({ name, match, action, jwt, fault, faultAfter, concurrency, resolver, oidc, besideLogin, cors }: IrRoute): string {
+  return JSON.stringify([name, match, action, jwt?.id, fault?.id, faultAfter?.id, concurrency?.id, resolver?.id, oidc?.id, besideLogin, cors]);
 }
 
 /** protobuf: the bytes of a message are those of its fields one after the other, in any order. */

@@ -1,14 +1,16 @@
 // Route tables: matches, where requests go, and the policy that each route carries.
 import type { RouteConfigurationJson } from '../../proto/envoy/config/route/v3/route_pb.js';
 import type { HeaderMatcherJson, RouteActionJson, RouteJson, RouteMatchJson, VirtualHostJson } from '../../proto/envoy/config/route/v3/route_components_pb.js';
+import type { HeaderValueOptionJson } from '../../proto/envoy/config/core/v3/base_pb.js';
+import type { CorsPolicyJson } from '../../proto/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import type { ExtProcPerRouteJson } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
 import type { PrincipalJson } from '../../proto/envoy/config/rbac/v3/rbac_pb.js';
 import type { RBACPerRouteJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { StringMatcherJson } from '../../proto/envoy/type/matcher/v3/string_pb.js';
 import { canonicalJson } from '../../policy/canonical-json.ts';
-import type { IrAction, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueMatch, IrVirtualHost } from '../ir.ts';
+import type { IrAction, IrCors, IrMatch, IrRoute, IrRouteTable, IrShare, IrValueMatch, IrVirtualHost } from '../ir.ts';
 import { any } from './any.ts';
-import { CONCURRENCY, FAULT, FAULT_AFTER, GUARD, JWT, RESOLVED, SESSION } from './extensions.ts';
+import { CONCURRENCY, CORS, FAULT, FAULT_AFTER, GUARD, JWT, RESOLVED, SESSION } from './extensions.ts';
 import { OIDC, RESOLVER } from './processors.ts';
 
 /** The namespace of our metadata, whose string leaves the filters read (proxy-wasm-as/assembly/route-policies.ts). */
@@ -72,23 +74,42 @@ export function routeJson(route: IrRoute): RouteJson {
     ...metadata(route),
     ...(Object.keys(filters).length === 0 ? {} : { typedPerFilterConfig: filters }),
     ...signed(claimHeaders(route), route),
+    ...(route.cors === undefined ? {} : { responseHeadersToAdd: [byOrigin] }),
   };
 }
 
-function perFilter({ action, jwt, fault, faultAfter, concurrency, resolver, oidc }: IrRoute): NonNullable<RouteJson['typedPerFilterConfig']> {
+function perFilter({ action, jwt, fault, faultAfter, concurrency, resolver, oidc, besideLogin, cors }: IrRoute): NonNullable<RouteJson['typedPerFilterConfig']> {
   // Envoy gives a direct_response the details `direct_response` and no other: on a closed route the jwt filter answers before it, with the reason of the metadata.
   const closed = action.kind === 'respond' && action.status === 500;
   const verdicts = verdictsOf(oidc, jwt, concurrency, resolver);
   return {
     ...(fault === undefined ? {} : { [FAULT]: switchedOn }),
+    ...(cors === undefined ? {} : { [CORS]: any<CorsPolicyJson>('envoy.extensions.filters.http.cors.v3.CorsPolicy', corsJson(cors)) }),
     ...(jwt === undefined && !closed ? {} : { [JWT]: switchedOn }),
     ...(faultAfter === undefined ? {} : { [FAULT_AFTER]: switchedOn }),
     ...(concurrency === undefined ? {} : { [CONCURRENCY]: switchedOn }),
     ...(oidc === undefined ? {} : { [SESSION]: switchedOn, [OIDC]: asked('oidc', oidc.id) }),
+    ...(besideLogin === true ? { [SESSION]: switchedOn } : {}),
     ...(resolver === undefined ? {} : { [RESOLVED]: switchedOn, [RESOLVER]: asked('resolver', resolver.id) }),
     ...(verdicts.length === 0 ? {} : { [GUARD]: any<RBACPerRouteJson>('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', guard(verdicts)) }),
   };
 }
+
+/** Preflights of other origins are answered too, without the header that browsers look for: as in EG none reaches a backend, which could answer otherwise. */
+function corsJson({ origins, methods, headers, exposed, maxAgeSeconds, credentials }: IrCors): CorsPolicyJson {
+  return {
+    allowOriginStringMatch: origins.map(stringMatch),
+    ...(methods.length === 0 ? {} : { allowMethods: methods.join(', ') }),
+    ...(headers.length === 0 ? {} : { allowHeaders: headers.join(', ') }),
+    ...(exposed.length === 0 ? {} : { exposeHeaders: exposed.join(', ') }),
+    ...(maxAgeSeconds === undefined ? {} : { maxAge: String(maxAgeSeconds) }),
+    allowCredentials: credentials,
+    forwardNotMatchingPreflights: false,
+  };
+}
+
+/** Envoy's filter names the origin that asked and does not say that the answer is for no other (Fetch, CORS protocol and HTTP caches): a cache would give it to the next. */
+const byOrigin: HeaderValueOptionJson = { header: { key: 'vary', value: 'Origin' }, appendAction: 'APPEND_IF_EXISTS_OR_ADD' };
 
 /** The reason is also where access logs find it: %METADATA(ROUTE:gatewright:reason)%. */
 function metadata({ action, jwt, fault, faultAfter, concurrency, resolver, oidc }: IrRoute): Pick<RouteJson, 'metadata'> {
@@ -121,7 +142,7 @@ function pathJson({ kind, value }: IrMatch['path']): RouteMatchJson {
   }
 }
 
-function stringMatch({ kind, value }: IrValueMatch): StringMatcherJson { return kind === 'exact' ? { exact: value } : { safeRegex: { regex: value } }; }
+function stringMatch({ kind, value }: Pick<IrValueMatch, 'kind' | 'value'>): StringMatcherJson { return kind === 'exact' ? { exact: value } : { safeRegex: { regex: value } }; }
 
 function actionJson(action: IrAction): Pick<RouteJson, 'route' | 'directResponse'> {
   if (action.kind === 'respond') return { directResponse: { status: action.status } };

@@ -15,6 +15,8 @@ export class RequestCookies {
   private count: i32 = 0;
   private start: i32 = 0;
   private end: i32 = 0;
+  /** There is a cookie of ours, of whatever policy. */
+  ours: bool = false;
   /** Bytes of the cookies that are not ours. */
   private others: i32 = 0;
 
@@ -22,6 +24,7 @@ export class RequestCookies {
   begin(name: ArrayBuffer): void {
     this.name = name;
     this.count = this.others = 0;
+    this.ours = false;
   }
 
   /** Looks through the header in hand, if it is a Cookie header. */
@@ -31,7 +34,8 @@ export class RequestCookies {
     for (let start = block.valueStart, stop = start; start < block.valueEnd; start = stop + 1) {
       stop = crumbEnd(bytes, start, block.valueEnd);
       const from = skipBlanks(bytes, start, stop), to = trimBlanks(bytes, from, stop);
-      if (!isOurs(bytes, from, to)) this.others += to - from + 2;
+      if (isOurs(bytes, from, to)) this.ours = true;
+      else this.others += to - from + 2;
       if (byteAt(bytes, from) != byteAt(this.name, 0)) continue;
       const equals = indexOf(bytes, 0x3d, from, to);
       if (equals < 0 || !equalBytes(bytes, from, trimBlanks(bytes, from, equals), this.name)) continue;

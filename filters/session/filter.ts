@@ -25,6 +25,8 @@ export {
 
 const NOTHING = new ArrayBuffer(0);
 const PATH = utf8(":path"), COOKIE = utf8("cookie");
+/** No cookie has this name. */
+const NOBODYS = utf8("=");
 
 /** The id of the policy that the request passes by, which the guard compares. */
 const VERDICT = utf8("gatewright.oidc");
@@ -84,7 +86,7 @@ class SessionRoot extends ConfiguredRoot {
     if (fromRoutes == null) return this.configured;
     const policy = fromRoutes.find();
     this.policyId = fromRoutes.id;
-    if (policy == null) log(LogLevel.Error, "gatewright.session: " + fromRoutes.problem);
+    if (policy == null && this.policyId.byteLength > 0) log(LogLevel.Error, "gatewright.session: " + fromRoutes.problem);
     return policy;
   }
 }
@@ -96,16 +98,40 @@ class SessionRequest extends HttpContext {
     const root = this.root, policy = root.policy();
     let assertion: Assertion | null = null;
     if (policy != null) assertion = this.assertion(policy);
+    else if (root.policyId.byteLength == 0) {
+      this.beside();
+      this.nothing();
+      return Action.Continue;
+    }
     if (assertion != null && this.pass(assertion)) {
       root.live.increment();
       return Action.Continue;
     }
-    // Every key is written: the first value of a stream stands, so nobody else's can.
+    this.nothing();
+    root.asked.increment();
+    return Action.Continue;
+  }
+
+  /** Every key is written: the first value of a stream stands, so nobody else's can. */
+  private nothing(): void {
     setFilterState(VERDICT, NOTHING);
     setFilterState(SKIP, NOTHING);
     setFilterState(CLAIMS, NOTHING);
-    root.asked.increment();
-    return Action.Continue;
+  }
+
+  /** A route without a login, on a host that has one elsewhere: browsers bring the session here, too, and no upstream is to have it. */
+  private beside(): void {
+    const block = this.root.block, cookies = this.root.cookies;
+    block.begin(headerBytes(MapType.HttpRequestHeaders));
+    cookies.begin(NOBODYS);
+    while (block.next()) cookies.look(block);
+    if (cookies.ours) this.withoutOurs();
+  }
+
+  private withoutOurs(): void {
+    const cookies = this.root.cookies.withoutOurs(this.root.block);
+    if (cookies.byteLength == 0) removeHeader(MapType.HttpRequestHeaders, COOKIE);
+    else replaceHeader(MapType.HttpRequestHeaders, COOKIE, cookies);
   }
 
   /** The service was asked: what it forwards need not be asked for again. */
@@ -149,9 +175,7 @@ class SessionRequest extends HttpContext {
     if (!said) return false;
     setHeaders(assertion.headers);
     if (forwarded != null) setHeaders(forwarded);
-    const cookies = this.root.cookies.withoutOurs(this.root.block);
-    if (cookies.byteLength == 0) removeHeader(MapType.HttpRequestHeaders, COOKIE);
-    else replaceHeader(MapType.HttpRequestHeaders, COOKIE, cookies);
+    this.withoutOurs();
     return true;
   }
 }

@@ -98,6 +98,23 @@ describe('a request of a live session', () => {
   });
 });
 
+describe('a route without a login, beside one', () => {
+  const beside: Properties = { xds: carried({}) };
+  test.each<[cookies: string | readonly string[], left: readonly string[]]>([
+    ['a=1; __Host-gatewright-session-x=1~x; b=2', ['a=1; b=2']], ['gatewright-assertion-scope12345=x', []], [['a=1', '__Secure-gatewright-login-y=2'], ['a=1']], [['a=1;;b', 'c'], ['a=1;;b', 'c']], ['=; a', ['=; a']],
+  ])('gives its upstream no session: of %j it is left %j, and all else as it is', (cookies, left) => {
+    const vm = load();
+    const exchange = send(vm, cookies, { 'x-user': 'mine' }, beside);
+    expect([exchange.outcome, exchange.requestHeaders.all('cookie'), exchange.requestHeaders.all('x-user')]).toEqual(['continued', left, ['mine']]);
+    expect([vm.metrics.get('gatewright_session_live'), vm.metrics.get('gatewright_session_asked'), vm.logs]).toEqual([0, 0, []]);
+  });
+
+  test('lets nobody pass there', () => {
+    const vm = load();
+    expect(written(send(vm, ours(assertion(vm)), {}, beside))).toEqual(asks);
+  });
+});
+
 describe('the service is asked', () => {
   const live = (vm: Vm): string => ours(assertion(vm));
   test.each<[string, (vm: Vm) => string | readonly string[]]>([
@@ -207,7 +224,6 @@ describe('what only a session may set goes first', () => {
 
 describe('the policy', () => {
   test.each<[string, Properties]>([
-    ['a route without one', {}],
     ['an id without a policy', { xds: { route_metadata: { filter_metadata: { gatewright: { oidc: 'p1' } } } } }],
     ['one that is not JSON', { xds: { ...carried({ oidc: 'p1' }), virtual_host_metadata: { filter_metadata: { gatewright: { 'session_policy.p1': '{' } } } } }],
     ['an unknown field', route('p1', { ...policy, skipAll: true })],
