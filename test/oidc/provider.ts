@@ -12,7 +12,7 @@ import { type Settings, configuration, interaction } from './provider-configurat
 
 export type Endpoint = 'discovery' | 'keys' | 'authorization' | 'token' | 'refresh' | 'logout' | 'other';
 export type Fault = 'nonsense' | 'broken JSON' | 'endless' | 'declared too large' | 'too deep' | 'redirect' | 'hang' | 'reset' | 'cut short' | 'binary' | 400 | 404 | 429 | 500 | 503;
-export interface Options extends Partial<Settings> { readonly tls?: Pair; readonly port?: number; /** Authorities of the clients' back-channel. */ readonly ca?: string }
+export interface Options extends Partial<Settings> { readonly tls?: Pair; readonly port?: number; /** As it is in its addresses; 127.0.0.1 otherwise, where it listens in any case. */ readonly host?: string; /** Authorities of the clients' back-channel. */ readonly ca?: string }
 
 export const SECRET = 'a-secret-of-the-tests';
 
@@ -41,7 +41,7 @@ export class TestProvider {
     this.#agent = new Agent(options.ca === undefined ? {} : { connect: { ca: options.ca } });
     const { account = 'alice', login = 'auto', rotateRefreshTokens = true, alwaysRefreshTokens = true, accessTokenSeconds = 3600, claims = {} } = options;
     this.settings = { account, login, rotateRefreshTokens, alwaysRefreshTokens, accessTokenSeconds, claims };
-    this.issuer = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.port}`;
+    this.issuer = `${options.tls === undefined ? 'http' : 'https'}://${options.host ?? '127.0.0.1'}:${this.port}`;
     this.#provider = this.#make();
   }
 

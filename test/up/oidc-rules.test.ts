@@ -20,7 +20,7 @@ beforeAll(async () => {
       httpsGateway(), httpRoute('open'), ...loginRoute('app', issuer, { more: { claimsToHeaders: [{ claim: 'sub', header: 'x-user' }], identityHeader: {} } }), ...loginRoute('other', issuer),
       ...loginRoute('strict-login', issuer, { more: { login: { maxAge: '1h', acrValues: ['urn:test:mfa'] } } }),
       ...loginRoute('stored', issuer, { more: { session: { store: { redis: { urlSecretRef: { name: 'redis' } } } }, assertion: { lifetime: '0s' }, logout: { backChannelPath: '/stored/back' } } }),
-      ...loginRoute('lied-to', liar.issuer), ...loginRoute('plain', issuer, { oidc: { provider: { issuer, authorizationEndpoint: `${issuer}/auth`, tokenEndpoint: 'http://idp.example.com/token' } } }),
+      ...loginRoute('lied-to', liar.issuer), ...loginRoute('far', 'http://idp.example.com'), ...loginRoute('plain', issuer, { oidc: { provider: { issuer, authorizationEndpoint: `${issuer}/auth`, tokenEndpoint: 'http://idp.example.com/token' } } }),
       secret('redis', { url: redis.url }),
     ] };
   });
@@ -148,7 +148,9 @@ describe('what the provider says', () => {
     } finally { site.provider.faults.clear(); }
     expect(site.provider.asked('other')).toBe(before);
   });
-  test('11. … over TLS: a policy with another one is closed', async () => { expect((await site.send('/plain/x', { headers: browse })).status).toBe(500); });
+  test('11. … over TLS: a policy with another one is closed, and so is one with such an issuer', async () => {
+    for (const path of ['/plain/x', '/far/x']) expect([path, (await site.send(path, { headers: browse })).status]).toEqual([path, 500]);
+  });
 
   test('12. a refresh token is used once, however many requests find the tokens over (RFC 9700 2.2.2, 4.14)', async () => {
     site.provider.settings.accessTokenSeconds = 1;
