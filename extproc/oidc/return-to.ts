@@ -20,7 +20,8 @@ export function safeDestination(target: string, policy: Pick<OidcPolicy, 'cookie
 
 /** A form's data is not repeated: who posts comes back to the page that the form was on. */
 export function returnTo({ method, path, query, headers, authority }: Facts): string {
-  if (method === 'GET' || method === 'HEAD') return safeReturn(query === '' ? path : `${path}?${query}`);
+  // Browsers send a `\` of a query as it is, where it is no slash.
+  if (method === 'GET' || method === 'HEAD') return safeReturn(query === '' ? path : `${path}?${query.replaceAll('\\', '%5C')}`);
   const referer = headers.get('referer');
   if (referer === undefined || !URL.canParse(referer)) return '/';
   const from = new URL(referer);

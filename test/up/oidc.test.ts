@@ -50,6 +50,11 @@ describe('a login', () => {
     expect(callbackOf(page)).toMatchObject({ status: 302 });
   });
 
+  test.each([['a backslash, as browsers send it', '?q=\\d+|^a', '?q=%5Cd+|^a'], ['percents and signs', '?q=%5C%2F%3F&a[]=1&b={}', '?q=%5C%2F%3F&a[]=1&b={}'], ['nothing', '?', ''], ['another address', '?next=https://evil.example//', '?next=https://evil.example//']])('keeps the query of a deep link: %s', async (_, query, kept) => {
+    const page = await login(site.browser(), `${ORIGIN}/search${query}`);
+    expect([page.url.pathname, page.url.search]).toEqual(['/search', kept]);
+  });
+
   test('leaves two cookies, of this host alone, that no script and no other site can read, and no login cookie', async () => {
     const browser = site.browser();
     const page = await login(browser, `${ORIGIN}/`);
