@@ -54,7 +54,7 @@ export function redisSessions(connection: RedisConnection, ring: () => KeyRing, 
       const id = idIn(cookies);
       if (id === undefined) return undefined;
       const [, , sealed] = KEPT.exec(String(await connection.command('GET', key('session', id)) ?? '')) ?? [];
-      const session = sealed === undefined ? undefined : unpacked(await open(ring(), 'session', scope, sealed, world.now()));
+      const session = sealed === undefined ? undefined : unpacked(await open(ring(), 'stored', scope, sealed, world.now()));
       // Who can write in the store must not be able to swap sessions.
       return session !== undefined && session.id === id && alive(session, policy, world.now()) ? session : undefined;
     },
@@ -63,7 +63,7 @@ export function redisSessions(connection: RedisConnection, ring: () => KeyRing, 
       const end = endsAt(session, policy);
       const ttl = Math.floor(end - now);
       if (ttl <= 0) throw new SessionEnded('its lifetime is over');
-      const value = `${Math.floor(session.tokensExpire)}:${await seal(ring(), 'session', scope, packed(session), end)}`;
+      const value = `${Math.floor(session.tokensExpire)}:${await seal(ring(), 'stored', scope, packed(session), end)}`;
       const before = idIn(had);
       const keys = [
         key('session', session.id), key('sub', session.sub), session.sid === undefined ? key('sub-without-sid', session.sub) : key('sid', session.sid),

@@ -47,8 +47,10 @@ export async function fresh(session: Session, facts: Facts, context: OidcContext
   const { refreshToken, refreshExpires } = session;
   if (!policy.refresh || refreshToken === undefined || (refreshExpires !== undefined && now >= refreshExpires)) return undefined;
   const key = `refresh:${policy.scope}:${createHash('sha256').update(refreshToken).digest('base64url')}`;
-  const answer = await once.run(key, GRACE_MS, async () => seal(ring(), 'refresh', policy.scope, await refresh(session, refreshToken, facts, context), now + 2 * GRACE_MS));
-  const opened = await open(ring(), 'refresh', policy.scope, answer, world.now()) as Refreshed | undefined;
+  const answer = await once.run(key, GRACE_MS, async () => seal(ring(), 'refresh', policy.scope, { ...await refresh(session, refreshToken, facts, context), key }, now + 2 * GRACE_MS));
+  const read = await open(ring(), 'refresh', policy.scope, answer, world.now()) as (Refreshed & { readonly key: string }) | undefined;
+  // It comes from where others may write: it is ours only if it says so under the seal.
+  const opened = read?.key === key ? read : undefined;
   switch (opened?.kind) {
     case 'new': return { ...session, ...opened.tokens };
     // Nobody says that it is over: it goes on.

@@ -2,7 +2,8 @@
 import { CompactEncrypt, compactDecrypt } from 'jose';
 import type { KeyRing } from './keyring.ts';
 
-export type Use = 'session' | 'state' | 'refresh';
+/** `stored`: a session that is in a store; whoever reads the store must have no cookie by it. */
+export type Use = 'session' | 'stored' | 'state' | 'refresh';
 
 /** A session of 12 kB tokens is some 35 kB. */
 const MAX_LENGTH = 262_144;

@@ -2,6 +2,7 @@
 import { type JSONWebKeySet, createLocalJWKSet, decodeJwt, errors, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { KeyRing, newKeyRing } from '../../../extproc/oidc/keyring.ts';
+import type { Once } from '../../../extproc/oidc/once.ts';
 import { ProviderRefused } from '../../../extproc/oidc/provider.ts';
 import { type Sessions, StoreUnavailable } from '../../../extproc/oidc/store.ts';
 import { realWorld } from '../../../extproc/world.ts';
@@ -180,4 +181,19 @@ describe('an identity for the app', () => {
     expect((await one.identity('shops')).publicKeys).toEqual((await another.identity('shops')).publicKeys);
     expect((await one.identity('shops')).signing.kid).toBe((await another.identity('shops')).publicKeys.keys[1]?.kid);
   });
+});
+
+test('new tokens of one session are none for another, whoever writes where they are kept for those that wait', async () => {
+  const answers: string[] = [];
+  const once: Once = { run: async (_, __, compute) => { answers.push(await compute()); return answers[0] ?? ''; }, claim: () => Promise.resolve(true), claimed: () => Promise.resolve(false) };
+  const host = await loginHost(policyOf({ claimHeaders: [{ header: 'x-email', claim: ['email'] }] }), { once: () => once }), ann = new Jar(), mallory = new Jar();
+  await host.login(ann);
+  host.provider.claims = { ...host.provider.claims, sub: 'mallory', email: 'mallory@example.com' };
+  host.provider.tokens = { ...host.provider.tokens, refreshToken: 'of mallory' };
+  await host.login(mallory);
+  host.clock(300_000);
+  host.provider.claims = { ...host.provider.claims, sub: 'ann', email: 'ann@example.com' };
+  expect((await host.visit(ann, '/')).status).toBe(200);
+  const answer = await host.visit(mallory, '/', { headers: background });
+  expect([answers.length, answer.status, answer.upstream]).toEqual([2, 401, undefined]);
 });

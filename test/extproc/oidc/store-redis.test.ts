@@ -68,6 +68,14 @@ describe('a session', () => {
     for (const key of await keys()) expect(key).toMatch(/^gatewright:\{abcdefghij\}:/);
   });
 
+  test('is none for a policy of the same scope that keeps sessions in cookies: who reads the store has no cookie for it', async () => {
+    await login();
+    const [at = ''] = (await keys()).filter((key) => key.includes(':session:'));
+    const sealed = /^\d+:(.+)$/s.exec(await raw.get(at) ?? '')?.[1] ?? '';
+    expect(sealed).not.toBe('');
+    expect(await cookieSessions(() => ring, policyWith(), world).read(new Map([[NAME, `1~${sealed}`]]))).toBeUndefined();
+  });
+
   test('of another cannot be put in its place by who writes in the store', async () => {
     const mine = await login();
     const [mineAt = ''] = (await keys()).filter((key) => key.includes(':session:'));
