@@ -57,7 +57,7 @@ export class Gatewright {
   /** Starts `up` and waits until every listener serves. */
   static async start(files: Readonly<Record<string, string>>, options: GatewrightOptions = {}): Promise<Gatewright> {
     const gatewright = Gatewright.spawn(files, options);
-    await gatewright.reaches(1);
+    try { await gatewright.reaches(1); } catch (error) { await gatewright.stop(); throw error; }
     return gatewright;
   }
 
