@@ -4,7 +4,7 @@ import type { ConcurrencyPolicy, ListenerLimit } from '../policy/connection-limi
 import type { Fault } from '../policy/fault.ts';
 import type { ClientAuthentication, OidcPolicy } from '../policy/oidc.ts';
 import type { WrittenResolverPolicy } from '../policy/resolver.ts';
-import type { Ir, IrAction, IrCertificate, IrAuthority, IrCluster, IrHttpLimits, IrJwt, IrMatch, ObjectRef } from './ir.ts';
+import type { Ir, IrAction, IrCertificate, IrAuthority, IrCluster, IrCors, IrHttpLimits, IrJwt, IrMatch, ObjectRef } from './ir.ts';
 import type { BackendSpec } from './kinds/backend.ts';
 import type { BackendTrafficPolicySpec, CircuitBreaker } from './kinds/backend-traffic-policy.ts';
 import type { ClientTrafficPolicySpec } from './kinds/client-traffic-policy.ts';
@@ -134,8 +134,8 @@ export interface PolicyKinds {
 }
 export type PolicyKind = keyof PolicyKinds;
 
-/** Without jwt and oidc: the policy says nothing. */
-export interface SecurityEffect { readonly jwt?: IrJwt; readonly keySets: readonly string[]; readonly oidc?: OidcLogin }
+/** Without jwt, oidc and cors: the policy says nothing. */
+export interface SecurityEffect { readonly jwt?: IrJwt; readonly keySets: readonly string[]; readonly oidc?: OidcLogin; readonly cors?: IrCors }
 
 /** What the SecurityPolicy alone says of the login; the rule's listener and OIDCPolicy say the rest. */
 export interface OidcLogin {

@@ -71,6 +71,8 @@ export interface IrRoute {
   readonly owners: readonly ObjectRef[];                // the HTTPRoute, then the policies on it
   readonly match: IrMatch;
   readonly action: IrAction;
+  /** Envoy answers preflights itself, before anybody logs in. */
+  readonly cors?: IrCors;
   /** Who has no session logs in first. */
   readonly oidc?: IrOidc;
   /** Nobody logs in here, but browsers bring sessions of logins beside it: they are taken off. */
@@ -108,6 +110,16 @@ export interface IrJwt { readonly id: string; readonly policy: JwtPolicy }
 export interface IrFault { readonly id: string; readonly policy: FaultPolicy }
 /** `policy`: what the service knows, and nobody else: it holds secrets. `session`: by what Envoy lets the service's sessions pass without asking. One id for both. */
 export interface IrOidc { readonly id: string; readonly policy: OidcPolicy; readonly session: SessionPolicy }
+/** By what pages of other origins may call. A list of `*` alone is all that is asked for; without maxAgeSeconds browsers choose. */
+export interface IrCors {
+  readonly origins: readonly IrOrigin[];
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+  readonly exposed: readonly string[];
+  readonly maxAgeSeconds?: number;
+  readonly credentials: boolean;
+}
+export interface IrOrigin { readonly kind: 'exact' | 'regex'; readonly value: string }
 export interface IrResolver { readonly id: string; readonly policy: ResolverRoute }
 export interface IrConcurrency { readonly id: string; readonly policy: ConcurrencyPolicy }
 

@@ -1,6 +1,7 @@
 // SecurityPolicy, gateway.envoyproxy.io/v1alpha1: what we have of it, and every field that we do not have, by name.
 import { z } from 'zod';
 import { parseDuration } from '../../policy/duration.ts';
+import { Cors } from './cors.ts';
 import { group, kind, objectName } from './names.ts';
 import { notSupported } from './not-supported.ts';
 import { Oidc } from './oidc.ts';
@@ -80,7 +81,7 @@ export const SecurityPolicySpec = z.strictObject({
   mergeType: notSupported('the more specific policy replaces the other'),
   apiKeyAuth: notSupported(),
   basicAuth: notSupported(),
-  cors: notSupported(),
+  cors: Cors.optional(),
   csrf: notSupported(),
   extAuth: notSupported(),
   oidc: Oidc.optional(),

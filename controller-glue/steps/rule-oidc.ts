@@ -36,7 +36,9 @@ export function oidcOf(login: OidcLogin | undefined, jwt: IrJwt | undefined, rou
     return 'closed';
   }
   if (scheme === 'http' && security !== undefined) warnOfHttp(security, policy, listener, draft);
-  if (policy.passPreflight && more !== undefined && (jwt?.policy.missing === 'Deny' || jwt?.policy.authorization?.defaultAction === 'Deny')) {
+  if (policy.passPreflight && more !== undefined && security !== undefined && applied(security)?.cors !== undefined) {
+    warnOnce(more, { path: 'spec.passPreflight', message: `changes nothing: cors of SecurityPolicy ${policy.name} answers preflights` }, draft);
+  } else if (policy.passPreflight && more !== undefined && (jwt?.policy.missing === 'Deny' || jwt?.policy.authorization?.defaultAction === 'Deny')) {
     warnOnce(more, { path: 'spec.passPreflight', message: `lets preflights pass the login; jwt and authorization of SecurityPolicy ${policy.name} refuse them all the same, unless a rule allows them` }, draft);
   }
   return { oidc: { id: contentId(canonicalJson(tagged(policy, draft.settings.tag))), policy, session: sessionPolicy(policy) } };

@@ -29,7 +29,7 @@ export function irRoutes(route: DraftRoute, listener: DraftListener, draft: Draf
 interface Covered {
   readonly action: IrAction;
   readonly owners: readonly ObjectRef[];
-  readonly filters?: RuleFilters & Pick<IrRoute, 'resolver' | 'oidc'>;
+  readonly filters?: RuleFilters & Pick<IrRoute, 'resolver' | 'oidc' | 'cors'>;
   readonly keySets?: readonly string[];
   readonly clusters?: readonly IrCluster[];
 }
@@ -61,7 +61,7 @@ function cover(route: DraftRoute, rule: DraftRule, listener: DraftListener, draf
   if (resolver === 'closed') return closed('gatewright_policy_invalid', owners);
   const oidc = oidcOf(security?.oidc, own.jwt, route, rule, listener, draft);
   if (oidc === 'closed') return closed('gatewright_policy_invalid', owners);
-  const filters = { ...own, ...resolver, ...oidc };
+  const filters = { ...own, ...resolver, ...oidc, ...(security?.cors === undefined ? {} : { cors: security.cors }) };
   if (traffic?.cluster === undefined) return { action: timed, owners, keySets, filters };
   return { ...ruleClusters(timed, clusterScope(route, rule, listener, places, draft), traffic.cluster, draft.clusters), owners, keySets, filters };
 }

@@ -12,6 +12,7 @@ import { FilterConfigSchema, RouteSchema, VirtualHostSchema } from '../../proto/
 import { ExtensionWithMatcherSchema } from '../../proto/envoy/extensions/common/matching/v3/extension_matcher_pb.js';
 import { SkipFilterSchema } from '../../proto/envoy/extensions/filters/common/matcher/action/v3/skip_action_pb.js';
 import { CompositeSchema, ExecuteFilterActionSchema } from '../../proto/envoy/extensions/filters/http/composite/v3/composite_pb.js';
+import { CorsPolicySchema, CorsSchema } from '../../proto/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { ExtProcPerRouteSchema, ExternalProcessorSchema } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
 import { RBACPerRouteSchema, RBACSchema } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RouterSchema } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
@@ -29,7 +30,7 @@ import { HttpProtocolOptionsSchema } from '../../proto/envoy/extensions/upstream
 const registry = createRegistry(
   StringValueSchema, StructSchema,
   ClusterSchema, TypedExtensionConfigSchema, ClusterLoadAssignmentSchema, ListenerSchema, RouteConfigurationSchema, FilterConfigSchema,
-  RouteSchema, VirtualHostSchema, ExtensionWithMatcherSchema, FilterStateInputSchema, SkipFilterSchema, CompositeSchema, ExecuteFilterActionSchema, ExtProcPerRouteSchema, ExternalProcessorSchema, RBACPerRouteSchema, RBACSchema, RouterSchema, WasmSchema, TlsInspectorSchema, HttpConnectionManagerSchema,
+  RouteSchema, VirtualHostSchema, ExtensionWithMatcherSchema, FilterStateInputSchema, SkipFilterSchema, CompositeSchema, ExecuteFilterActionSchema, CorsSchema, CorsPolicySchema, ExtProcPerRouteSchema, ExternalProcessorSchema, RBACPerRouteSchema, RBACSchema, RouterSchema, WasmSchema, TlsInspectorSchema, HttpConnectionManagerSchema,
   SetFilterStateSchema, NetworkWasmSchema, SecretSchema, DownstreamTlsContextSchema, UpstreamTlsContextSchema, HttpProtocolOptionsSchema,
 );
 

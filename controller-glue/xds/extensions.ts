@@ -1,6 +1,7 @@
 // The HTTP filter chain, in one place and in order, and the filters that Envoy fetches by ECDS.
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import type { TypedExtensionConfigJson } from '../../proto/envoy/config/core/v3/extension_pb.js';
+import type { CorsJson } from '../../proto/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import type { RBACJson } from '../../proto/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { RouterJson } from '../../proto/envoy/extensions/filters/http/router/v3/router_pb.js';
 import type { WasmJson } from '../../proto/envoy/extensions/filters/http/wasm/v3/wasm_pb.js';
@@ -11,6 +12,7 @@ import { oidcProcessor, resolverProcessor } from './processors.ts';
 
 export const WASM = 'envoy.extensions.filters.http.wasm.v3.Wasm';
 export const FAULT = 'gatewright.fault';
+export const CORS = 'envoy.filters.http.cors';
 export const SESSION = 'gatewright.session';
 export const JWT = 'gatewright.jwt';
 export const FAULT_AFTER = 'gatewright.fault_after';
@@ -32,14 +34,16 @@ export const NO_KEYS: JwkSet = { keys: [] };
 interface WasmFilter { readonly name: string; readonly module: keyof WasmModules; readonly configuration: (sessionKeys: JwkSet) => object }
 
 /**
- * Why this order (DESIGN 20): a request that is going to be aborted should cost nothing, so faults come first, but for those that ask for claims; the login
- * comes before jwt, which judges the claims of its sessions too; requests are counted only once they are let in; the resolver after it, so that an anonymous
- * client never makes us resolve a name. The guard is the last before the router and is never disabled: which filters are on is decided on the route chosen
- * when the chain is built, and only the guard looks at the route that is taken in the end (DESIGN 4).
+ * Why this order (DESIGN 20): a request that is going to be aborted should cost nothing, so faults come first, but for those that ask for claims; cors answers
+ * preflights, which bring neither cookie nor token, before anybody asks for one, and what the others refuse gets its headers; the login comes before jwt, which
+ * judges the claims of its sessions too; requests are counted only once they are let in; the resolver after it, so that an anonymous client never makes us
+ * resolve a name. The guard is the last before the router and is never disabled: which filters are on is decided on the route chosen when the chain is built,
+ * and only the guard looks at the route that is taken in the end (DESIGN 4).
  * Every filter is always in the chain: a first policy must not touch the listener.
  */
 const chain: readonly (WasmFilter | HttpFilterJson)[] = [
   { name: FAULT, module: 'fault', configuration: () => ({ source: 'route', stage: 'BeforeAuthorization' }) },
+  { name: CORS, disabled: true, typedConfig: any<CorsJson>('envoy.extensions.filters.http.cors.v3.Cors', {}) },
   { name: SESSION, module: 'session', configuration: (keys) => ({ source: 'route', keys }) },
   oidcProcessor,
   { name: JWT, module: 'jwt', configuration: () => ({ source: 'route' }) },

@@ -42,7 +42,7 @@ const FRAMING = 2 ** 20;
 
 function unpublished(what: string, excess: number): Error { return new Error(`not published: ${what} is ${mebibytes(excess)} larger than an Envoy takes`); }
 
-/** What each object adds to a table: an HTTPRoute its matches, a policy what the virtual hosts carry of it. */
+/** What each object adds to a table: an HTTPRoute its matches, a policy what the virtual hosts carry of it, and each of its routes of cors. */
 function weights({ virtualHosts }: IrRouteTable, cache: RouteCache): Weights {
   let total = 0;
   const all = new Map<string, Weight>();
@@ -54,11 +54,13 @@ function weights({ virtualHosts }: IrRouteTable, cache: RouteCache): Weights {
   for (const { routes, keySets } of virtualHosts) {
     const seen = new Set<string>();
     for (const route of routes) {
-      const { owners: [own, ...policies], match, action } = route;
+      const { owners: [own, ...policies], match, action, cors } = route;
       // What is closed and matches paths alone has nothing left to give.
       const bytes = cache.bytes(route).length;
       total += bytes;
-      if (own !== undefined && (action.kind === 'forward' || match.headers.length + match.query.length > 0)) add(own, bytes);
+      const ofCors = cors === undefined ? 0 : Math.min(bytes, JSON.stringify(cors).length);
+      if (own !== undefined && (action.kind === 'forward' || match.headers.length + match.query.length > 0)) add(own, bytes - ofCors);
+      for (const policy of policies) if (ofCors > 0 && policy.kind === 'SecurityPolicy') add(policy, ofCors);
       for (const { name, text, kinds } of policyLeaves(route, keySets)) {
         if (seen.has(name)) continue;
         seen.add(name);

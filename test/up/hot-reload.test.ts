@@ -135,11 +135,11 @@ const cases: readonly Case[] = [
     expect(await scene.answers()).toEqual(IN_FORCE);
     expect(await scene.problems()).toEqual([]);
   } },
-  { name: 'a section that is not supported: cors', run: async (scene) => {
-    scene.save('policy.yaml', yaml(policy(scene.id, { cors: { allowOrigins: ['*'] } })));
+  { name: 'a section that is not supported: csrf', run: async (scene) => {
+    scene.save('policy.yaml', yaml(policy(scene.id, { csrf: { additionalOrigins: ['*'] } })));
     await scene.become(...CLOSED);
-    expect((await scene.problems()).map(({ path, message }) => `${path} ${message}`)).toEqual(['spec.cors not supported']);
-    expect(await scene.accepted()).toEqual(expect.objectContaining({ status: 'False', reason: 'Invalid', message: expect.stringContaining('spec.cors') }));
+    expect((await scene.problems()).map(({ path, message }) => `${path} ${message}`)).toEqual(['spec.csrf not supported']);
+    expect(await scene.accepted()).toEqual(expect.objectContaining({ status: 'False', reason: 'Invalid', message: expect.stringContaining('spec.csrf') }));
   } },
   { name: 'a section that is not supported, alone: basicAuth', run: async (scene) => {
     scene.save('policy.yaml', yaml(securityPolicy(scene.id, { basicAuth: { users: { name: 'users' } } })));

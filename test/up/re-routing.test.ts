@@ -43,7 +43,7 @@ const manifests = (chosen: number, led: number): string => documents(
     apiVersion: 'gatewright.dev/v1alpha1', kind: 'ConcurrencyPolicy', metadata: { name },
     spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name }], limits: [{ name: 'one', value: 1 }] },
   })),
-  httpRoute('broken', [{ path: { value: '/start' }, headers: [{ name: 'x-route', value: 'broken' }] }], { backend: 'led' }), securityPolicy('broken', { cors: {} }),
+  httpRoute('broken', [{ path: { value: '/start' }, headers: [{ name: 'x-route', value: 'broken' }] }], { backend: 'led' }), securityPolicy('broken', { csrf: {} }),
 );
 
 const bearer = (claims: object): Record<string, string> => ({ authorization: `Bearer ${token({ ...goodClaims, ...claims })}` });
