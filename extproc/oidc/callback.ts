@@ -2,6 +2,7 @@
 import type { Respond } from '../reply.ts';
 import type { OidcContext } from './context.ts';
 import { type LoginState, MAX_ATTEMPTS, goOn, loginCookie, readState, sameBrowser, startLogin } from './login.ts';
+import { withoutAssertion } from './logout.ts';
 import { page } from './pages.ts';
 import { InvalidAnswer, ProviderRefused, ProviderUnavailable, type Tokens } from './provider.ts';
 import type { Facts } from './request.ts';
@@ -49,7 +50,8 @@ async function begin(tokens: Tokens, facts: Facts, context: OidcContext, state: 
   if (!suffices(session, state)) throw new InvalidAnswer('login_too_weak');
   const cookies = await sessions.write(session, facts.cookies);
   tell('login');
-  return goOn(state.returnTo, [...cookies, loginCookie(context, '', 0)], context);
+  // What Envoy has let the requests of somebody else pass by may be there yet.
+  return goOn(state.returnTo, [...cookies, withoutAssertion(context), loginCookie(context, '', 0)], context);
 }
 
 function failed(reason: Parameters<typeof page>[0], facts: Facts, { policy }: OidcContext, state: Pick<LoginState, 'returnTo'>, said?: string): Respond {

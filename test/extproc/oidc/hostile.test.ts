@@ -197,3 +197,14 @@ test('new tokens of one session are none for another, whoever writes where they 
   const answer = await host.visit(mallory, '/', { headers: background });
   expect([answers.length, answer.status, answer.upstream]).toEqual([2, 401, undefined]);
 });
+
+test('who logs in passes by no assertion of whoever was there before', async () => {
+  const host = await loginHost(), jar = new Jar();
+  await host.login(jar);
+  // The session is gone (an administrator, the provider, another OIDCPolicy that asks for more); what Envoy lets requests pass by is good for a minute yet.
+  jar.cookies.delete('__Host-gatewright-session-abcdefghij');
+  expect(jar.cookies.has(ASSERTION)).toBe(true);
+  host.provider.claims = { ...host.provider.claims, sub: 'bob' };
+  await host.comeBack(jar, await host.visit(jar, '/'));
+  expect([...jar.cookies.keys()]).toEqual(['__Host-gatewright-session-abcdefghij']);
+});
