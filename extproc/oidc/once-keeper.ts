@@ -28,6 +28,8 @@ const MAX_UNDER_WAY = 10_000;
 const MAX_WAITING = 50_000;
 const MAX_KEPT = 10_000;
 const MAX_KEPT_CHARACTERS = 32 * 1_048_576;
+/** What one of them costs beside its text, roughly. */
+const ENTRY = 256;
 const MAX_CLAIMS = 100_000;
 /** Longer than the provider's slowest answer with its retries. A worker that hangs must not hold up the others for ever. */
 const TURN_MS = 60_000;
@@ -41,6 +43,8 @@ export class OnceKeeper {
   readonly #watched = new WeakSet<AbortSignal>();
   #waiting = 0;
   #keptCharacters = 0;
+  /** Characters kept, by whose they are. */
+  readonly #shares = new Map<string, number>();
   #turns = 0;
 
   constructor(world: Pick<World, 'monotonic' | 'after'>) { this.#world = world; }
@@ -128,15 +132,31 @@ export class OnceKeeper {
     this.#forget(name);
     for (const [old, { until }] of this.#kept) if (until <= now) this.#forget(old);
     this.#kept.set(name, { text, until: now + keepMs });
-    this.#keptCharacters += text.length;
-    for (const [old] of this.#kept) {
-      if (this.#kept.size <= MAX_KEPT && this.#keptCharacters <= MAX_KEPT_CHARACTERS) break;
-      this.#forget(old);
+    this.#weigh(name, text.length + ENTRY);
+    while (this.#kept.size > MAX_KEPT || this.#keptCharacters > MAX_KEPT_CHARACTERS) this.#makeRoom();
+  }
+
+  /** The oldest goes of whoever has the most: one policy's provider, however much it says, does not have the answers of others forgotten. */
+  #makeRoom(): void {
+    const [most] = [...this.#shares].reduce((a, b) => (b[1] > a[1] ? b : a));
+    for (const name of this.#kept.keys()) {
+      if (ownerOf(name) !== most) continue;
+      this.#forget(name);
+      return;
     }
   }
 
+  #weigh(name: string, characters: number): void {
+    const owner = ownerOf(name);
+    const share = (this.#shares.get(owner) ?? 0) + characters;
+    this.#keptCharacters += characters;
+    if (share > 0) this.#shares.set(owner, share); else this.#shares.delete(owner);
+  }
+
   #forget(name: string): void {
-    this.#keptCharacters -= this.#kept.get(name)?.text.length ?? 0;
+    const kept = this.#kept.get(name);
+    if (kept === undefined) return;
+    this.#weigh(name, -kept.text.length - ENTRY);
     this.#kept.delete(name);
   }
 
@@ -152,6 +172,9 @@ export class OnceKeeper {
 
   #holds(digest: string): boolean { return (this.#claims.get(digest) ?? -1) > this.#world.monotonic(); }
 }
+
+/** `refresh:<scope>:…`: all but the last part. */
+function ownerOf(name: string): string { return name.slice(0, Math.max(0, name.lastIndexOf(':'))); }
 
 /** Of one length, so that the bound in number is one in bytes. */
 function digestOf(name: string): string { return createHash('sha256').update(name).digest('base64url'); }

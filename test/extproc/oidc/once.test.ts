@@ -205,3 +205,12 @@ test('who cannot ask fails, and does not do it on its own', async () => {
   await expect(onceBy(() => Promise.reject(new Error('gone'))).run('k', 0, work.compute)).rejects.toThrow('gone');
   expect(work.runs).toBe(0);
 });
+
+test('answers that one policy has in masses do not have those of another forgotten', async () => {
+  const once = onceAlone(world);
+  await once.run('refresh:quiet:a', 60_000, () => Promise.resolve('kept'));
+  for (let i = 0; i < 100; i++) await once.run(`refresh:loud:${i}`, 60_000, () => Promise.resolve('x'.repeat(1_000_000)));
+  for (let i = 0; i < 11_000; i++) await once.run(`refresh:many:${i}`, 60_000, () => Promise.resolve(''));
+  expect(await once.run('refresh:quiet:a', 60_000, () => Promise.resolve('asked again'))).toBe('kept');
+  expect(await once.run('refresh:loud:0', 60_000, () => Promise.resolve('asked again'))).toBe('asked again');
+});
