@@ -204,6 +204,6 @@ test('other keys of sessions are another session filter, and nothing else', () =
   expect([...after].map(([url, resources]) => [url, resources.size])).toEqual([...before].map(([url, resources]) => [url, resources.size]));
 });
 
-test('the chain: who is logged in comes after faults and before jwt', () => {
-  expect(httpFilters.map(({ name }) => name)).toEqual(['fault', 'session', 'oidc', 'jwt', 'fault_after', 'concurrency', 'resolved', 'resolver', 'guard'].map((name) => `gatewright.${name}`).concat('envoy.filters.http.router'));
+test('the chain: who is logged in comes after faults and cors, and before jwt', () => {
+  expect(httpFilters.map(({ name }) => name.replace(/^(gatewright|envoy\.filters\.http)\./, ''))).toEqual(['fault', 'cors', 'session', 'oidc', 'jwt', 'fault_after', 'concurrency', 'resolved', 'resolver', 'guard', 'router']);
 });
