@@ -1,14 +1,21 @@
 // The provider ends sessions by itself (OIDC Back-Channel Logout 1.0). Only a store can: what is in the cookies of a browser is out of reach.
-import type { Respond } from '../reply.ts';
+import type { AwaitBody, Respond } from '../reply.ts';
 import type { OidcContext } from './context.ts';
 import { json } from './pages.ts';
 import { InvalidAnswer, ProviderRefused, ProviderUnavailable } from './provider.ts';
+import type { Facts } from './request.ts';
 import { StoreUnavailable } from './store.ts';
 
-/** A form with one token in it. */
-export const MAX_BODY = 65_536;
+/** A form with one token in it. What is much larger than its buffer Envoy would hold, over HTTP/1, until nobody waits any more. */
+const MAX_BODY = 32_768;
 /** A token is taken for so much longer than it says (verify.ts), and remembered for longer still. */
 const SLACK_MS = 120_000;
+
+/** What is there to see before the body. */
+export function backChannelRequest({ headers }: Facts, endOfStream: boolean): Respond | AwaitBody {
+  if (endOfStream) return refused('logout_token is missing');
+  return Number(headers.get('content-length') ?? 0) > MAX_BODY ? refused('the body is too large') : { kind: 'await_body' };
+}
 
 export async function backChannelLogout(body: Uint8Array, { provider, sessions, tell, world }: OidcContext): Promise<Respond> {
   if (body.length > MAX_BODY) return refused('the body is too large');

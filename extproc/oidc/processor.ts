@@ -8,7 +8,7 @@ import { Policies } from '../policies.ts';
 import type { Authorizer, Stream } from '../processor.ts';
 import type { AwaitBody, Decision, Headers, Reply, Respond } from '../reply.ts';
 import { assertion } from './assertion.ts';
-import { backChannelLogout } from './back-channel.ts';
+import { backChannelLogout, backChannelRequest } from './back-channel.ts';
 import { callback, loginFailed } from './callback.ts';
 import type { OidcContext } from './context.ts';
 import { withoutOurs } from './cookies.ts';
@@ -116,7 +116,7 @@ async function decide(request: Facts, compiled: Compiled, policyId: string, endO
   const { path, method } = request;
   const reads = method === 'GET' || method === 'HEAD';
   if (path === policy.jwksPath && policy.identity !== undefined && reads) return keys(context, policy.identity.namespace);
-  if (path === policy.backChannelLogoutPath && method === 'POST') return endOfStream ? backChannelLogout(new Uint8Array(), context) : { kind: 'await_body' };
+  if (path === policy.backChannelLogoutPath && method === 'POST') return backChannelRequest(request, endOfStream);
   if (request.purpose === 'preflight' && policy.passPreflight) return anonymous(request, compiled);
   try {
     const had = await context.sessions.read(request.cookies);

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Pair, issueCertificate } from '../../examples/certificate.ts';
@@ -91,7 +92,7 @@ export class LoginSite {
   /** One request, with these headers and no others; no cookies are kept, no redirect is followed. */
   send(path: string, { method = 'GET', headers = {}, body = '', host = HOST }: { readonly method?: string; readonly headers?: Readonly<Record<string, string | string[]>>; readonly body?: string; readonly host?: string } = {}): Promise<Sent> {
     return new Promise((resolve, reject) => {
-      const outgoing = request({ host: '127.0.0.1', port: this.port, path, method, servername: host.replace(/:\d+$/, ''), ca: authority.certificate, headers: { host, ...headers }, agent: false }, (answer) => {
+      const outgoing = request({ host: '127.0.0.1', port: this.port, path, method, servername: isIP(host.replace(/:\d+$/, '')) === 0 ? host.replace(/:\d+$/, '') : '', ca: authority.certificate, headers: { host, ...headers }, agent: false }, (answer) => {
         let text = '';
         answer.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; }).on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: text }));
       });

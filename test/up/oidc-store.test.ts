@@ -98,6 +98,17 @@ describe('logged out at the provider', () => {
   });
 });
 
+test.each<[what: string, body: string, type: string]>([
+  ['five megabytes', `logout_token=${'x'.repeat(5_000_000)}`, 'application/x-www-form-urlencoded'], ['a hundred kilobytes', `logout_token=${'x'.repeat(100_000)}`, 'application/x-www-form-urlencoded'], ['nothing', '', 'application/x-www-form-urlencoded'], ['no form', '{"logout_token":"x"}', 'application/json'],
+  ['a token with a key of its own', `logout_token=${'eyJhbGciOiJFUzI1NiIsImp3ayI6e319.e30.AAAA'}`, 'application/x-www-form-urlencoded'], ['many parameters', 'logout_token=a&'.repeat(4_000), 'application/x-www-form-urlencoded'], ['bytes', '\u0000\u00ff='.repeat(1_000), 'application/x-www-form-urlencoded'],
+])('whoever sends a logout that is none, as the provider would, ends nothing: %s', async (_, body, type) => {
+  const browser = await loggedIn('ended', 'dave');
+  const answers = await Promise.all(Array.from({ length: 5 }, () => site.send('/ended/by-provider', { method: 'POST', host: there, headers: { 'content-type': type }, body }).catch(() => ({ status: 400 }))));   // or the connection is closed on what is still being sent
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]));
+  forget(browser);
+  expect(await state(browser, 'ended')).toBe(200);
+});
+
 describe('a store that', () => {
   test('is gone: live assertions go on for as long as they hold, and then nobody is let in or out of guesswork; back again, so are logins', async () => {
     const [live, asking] = [await loggedIn(), await loggedIn()];
