@@ -1,4 +1,5 @@
 // Back from the provider.
+import { cookieName } from '../../policy/oidc.ts';
 import type { Respond } from '../reply.ts';
 import type { OidcContext } from './context.ts';
 import { type LoginState, MAX_ATTEMPTS, goOn, loginCookie, readState, sameBrowser, startLogin } from './login.ts';
@@ -50,8 +51,9 @@ async function begin(tokens: Tokens, facts: Facts, context: OidcContext, state: 
   if (!suffices(session, state)) throw new InvalidAnswer('login_too_weak');
   const cookies = await sessions.write(session, facts.cookies);
   tell('login');
-  // What Envoy has let the requests of somebody else pass by may be there yet.
-  return goOn(state.returnTo, [...cookies, withoutAssertion(context), loginCookie(context, '', 0)], context);
+  // What Envoy has let the requests of somebody else pass by may be there yet. One that is Strict does not come along from the provider.
+  const passed = policy.cookies.sameSite === 'Strict' || facts.headers.get('cookie')?.includes(`${cookieName('assertion', policy)}=`) === true;
+  return goOn(state.returnTo, [...cookies, ...(passed ? [withoutAssertion(context)] : []), loginCookie(context, '', 0)], context);
 }
 
 function failed(reason: Parameters<typeof page>[0], facts: Facts, { policy }: OidcContext, state: Pick<LoginState, 'returnTo'>, said?: string): Respond {
