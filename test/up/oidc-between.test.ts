@@ -100,6 +100,11 @@ test.each([['asked about', /-session-/], ['let through', /gatewright/]] as const
   expect(got.at(-1)).toMatchObject({ target: '/app/upload', bytes: 3_000_000 });
 });
 
+test.each<[string, Record<string, string>, number]>([['a script', { accept: 'application/json' }, 401], ['a form', { accept: 'text/html', 'sec-fetch-mode': 'navigate' }, 302]])('an upload without a session is answered while it is still being sent: %s', async (_, headers, status) => {
+  const before = got.length;
+  expect([(await site.send('/app/upload', { method: 'POST', headers, body: 'x'.repeat(3_000_000) })).status, got.length]).toEqual([status, before]);
+});
+
 test.each([['asked about', /-session-/], ['let through', /gatewright/]] as const)('a WebSocket is opened with a session: %s', async (how, which) => {
     const cookie = pairs(await loggedIn(), which);
     const path = `/app/socket-${how.replace(' ', '-')}`;
