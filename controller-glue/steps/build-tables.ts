@@ -6,6 +6,7 @@ import { compare } from '../lookup.ts';
 import { withoutSessionsOfOthers } from './beside-logins.ts';
 import { chainTraffic, clientAuthorities, portTraffic } from './listener-traffic.ts';
 import { inOrder } from './precedence.ts';
+import { withPreflights } from './preflights.ts';
 import { irRoutes } from './rule-routes.ts';
 import type { TableRoute } from './rule-routes.ts';
 import { withUpgrades } from './upgrades.ts';
@@ -114,7 +115,7 @@ function virtualHost({ spec }: DraftListener, hostname: string, routes: readonly
     name: `${spec.name}/${domain(hostname)}`,
     domains: [domain(hostname)],
     keySets: Object.fromEntries([...ids].sort().map((id) => [id, draft.keySets.get(id) ?? '{"keys":[]}'])),
-    routes: inOrder(routes),
+    routes: withPreflights(inOrder(routes)),
   };
 }
 

@@ -114,6 +114,26 @@ describe('whatever is done to it, nobody gets past jwt', () => {
   });
 });
 
+describe('a rule for some methods', () => {
+  const names = (matches: readonly object[], cors: unknown): string[] => {
+    const { irGateway } = made(cors, {}, matches);
+    return irGateway.routeTables.flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes.map(({ name }) => name.replace('httproute/default/app/rule/0/match/', ''))));
+  };
+  const at = (value: string, method?: string): object => ({ path: { value }, ...(method === undefined ? {} : { method }) });
+  test('has its preflights by the method that they ask for, each before the rule that it is for', () => {
+    expect(names([at('/a', 'GET'), at('/a', 'PUT'), at('/b'), at('/longer', 'GET')], {})).toEqual(['3/preflight', '3', '0/preflight', '0', '1/preflight', '1', '2']);
+    expect(made({}, {}, [{ ...at('/a', 'PUT'), headers: [{ name: 'x-a', value: 'b' }] }]).route).toMatchObject({ action: { kind: 'forward' }, cors: {}, match: {
+      path: { kind: 'prefix', value: '/a' }, method: 'OPTIONS',
+      headers: [{ name: 'x-a', kind: 'exact', value: 'b' }, { name: 'origin', kind: 'regex', value: '.+' }, { name: 'access-control-request-method', kind: 'exact', value: 'PUT' }],
+    } });
+  });
+  test('keeps OPTIONS where its author gave it', () => expect(names([at('/a', 'GET'), at('/a', 'OPTIONS'), at('/b', 'GET')], {})).toEqual(['0', '1', '2/preflight', '2']));
+  test('has nothing of it without cors, or where it is closed', () => {
+    expect(names([at('/a', 'GET')], undefined)).toEqual(['0']);
+    expect(names([at('/a', 'GET')], { allowOrigins: ['x'] })).toEqual(['0']);
+  });
+});
+
 test('lists that make the configuration too large are the policy\'s, not its route\'s', () => {
   const matches = Array.from({ length: 64 }, (_, i) => ({ path: { value: `/${i}` } }));
   const { irGateway } = made({ allowHeaders: Array.from({ length: 256 }, (_, i) => `x-${'a'.repeat(200)}-${i}`) }, {}, matches);

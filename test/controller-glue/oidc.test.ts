@@ -205,5 +205,5 @@ test('other keys of sessions are another session filter, and nothing else', () =
 });
 
 test('the chain: who is logged in comes after faults and cors, and before jwt', () => {
-  expect(httpFilters.map(({ name }) => name.replace(/^(gatewright|envoy\.filters\.http)\./, ''))).toEqual(['fault', 'cors', 'session', 'oidc', 'jwt', 'fault_after', 'concurrency', 'resolved', 'resolver', 'guard', 'router']);
+  expect(httpFilters.map(({ name }) => name?.replace(/^(gatewright|envoy\.filters\.http)\./, ''))).toEqual(['fault', 'cors', 'session', 'oidc', 'jwt', 'fault_after', 'concurrency', 'resolved', 'resolver', 'guard', 'router']);
 });

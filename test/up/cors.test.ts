@@ -41,6 +41,9 @@ beforeAll(async () => {
       'all.yaml': [
         httpsGateway(), ...endpoint((app.address() as AddressInfo).port, 'app'), httpRoute('untouched'),
         ...Object.entries(policies).filter(([name]) => name !== 'changing').flatMap(([name, policy]) => [httpRoute(name), securityPolicy(name, policy)]),
+        // Two rules for one path: what may be read by others, and what may not.
+        httpRoute('reading', [{ path: { value: '/methods' }, method: 'GET' }]), securityPolicy('reading', { cors: { ...named, allowMethods: ['GET'] }, ...jwt }),
+        httpRoute('writing', [{ path: { value: '/methods' }, method: 'PUT' }, { path: { value: '/methods' }, method: 'POST' }]), securityPolicy('writing', { ...jwt }),
         httpRoute('app', undefined, { backend: 'app' }), securityPolicy('app', { cors: named }),
         ...loginRoute('login', provider.issuer, { security: { cors: named }, more: { passPreflight: true } }),
         ...loginRoute('unreachable', 'http://127.0.0.1:1', { security: { cors: named } }),
@@ -86,6 +89,18 @@ describe('a preflight', () => {
     for (const origin of [PAGE, 'https://evil.example.com', 'http://10.0.0.1:81', 'null']) {
       expect(ofCors(await preflight('anybody', origin, { 'access-control-request-headers': 'x-b, x-c' }))).toEqual({ 'allow-origin': origin, 'allow-methods': 'PUT', 'allow-headers': 'x-b, x-c' });
     }
+  });
+
+  test('finds a rule for some methods by the method that it asks for, and nothing else finds it so', async () => {
+    const asks = (method: string, origin = PAGE): Promise<Sent> => preflight('methods', origin, { 'access-control-request-method': method });
+    expect(await reaching(async () => {
+      expect(ofCors(await asks('GET'))).toMatchObject({ 'allow-origin': PAGE, 'allow-methods': 'GET' });
+      expect((await asks('GET', 'https://evil.example.com')).headers).not.toHaveProperty('access-control-allow-origin');
+      for (const method of ['PUT', 'POST', 'DELETE', 'get', 'GET, PUT']) expect([(await asks(method)).status, ofCors(await asks(method))]).toEqual([404, {}]);
+      for (const headers of [{}, { origin: PAGE }, { origin: '', 'access-control-request-method': 'GET' }]) expect((await site.send('/methods/x', { method: 'OPTIONS', headers: { ...headers, ...bearer('alice') } })).status).toBe(404);
+    })).toEqual([0, 0]);
+    const sent = await site.send('/methods/x', { headers: { origin: PAGE, ...bearer('alice') } });
+    expect([sent.status, ofCors(sent)]).toEqual([200, ANSWER]);
   });
 
   test('on a route that is closed gets its 500, and on one without cors the backend answers it', async () => {
