@@ -13,6 +13,10 @@ const RETRY_MS = 1_000;
 const RETRY_MOST_MS = 60_000;
 const RETRIES_UNUSED = 10;
 const WARN_AGAIN_MS = 60_000;
+/** A provider that has answered so lately is taken to be there. */
+const THERE_MS = 15_000;
+/** Nobody has answered. Whoever answers nonsense is there, and what was discovered before holds. */
+const SILENT: ReadonlySet<string> = new Set(['timeout', 'unreachable', 'connection_lost', 'name_not_found', 'certificate_refused']);
 /** Whoever sends tokens of unknown keys makes us ask no more often. */
 const UNKNOWN_KEY_PAUSE_MS = 30_000;
 
@@ -36,6 +40,7 @@ export class Discovery {
   #failures = 0;
   #cancel: (() => void) | undefined;
   #unknownKeyNotBefore = Number.NEGATIVE_INFINITY;
+  #answered = Number.NEGATIVE_INFINITY;
   #warned: { readonly said: string; readonly at: number } | undefined;
   #closed = false;
 
@@ -49,6 +54,13 @@ export class Discovery {
   async metadata(): Promise<Metadata> {
     await this.#loaded;
     try { return await this.#metadata.get(); } finally { this.#use(); }
+  }
+
+  /** Fails where nobody is there: a login that begins now could not end, and who wants to log in is told so here and not by a browser that finds no server. */
+  async there(): Promise<void> {
+    await this.#loaded;
+    if (this.#options.world.monotonic() - this.#answered < THERE_MS) return;
+    try { await this.#metadata.renew(); } catch (error) { if (silent(error)) throw error; }
   }
 
   async keys(): Promise<Keys> {
@@ -79,9 +91,11 @@ export class Discovery {
     if (url === undefined) throw new ProviderUnavailable('issuer_not_https', 'an issuer is https without a query, or http on loopback');
     try {
       const metadata = readMetadata(await get(url), issuer);
+      this.#answered = this.#options.world.monotonic();
       if (this.#metadata.value === undefined) log.info({ issuer }, 'provider discovered');
       return metadata;
     } catch (error) {
+      if (!silent(error)) this.#answered = this.#options.world.monotonic();
       this.#warn('provider cannot be discovered', error, this.#metadata.value !== undefined);
       throw error;
     }
@@ -158,5 +172,6 @@ export class Discovery {
   }
 }
 
+function silent(error: unknown): boolean { return error instanceof ProviderUnavailable && SILENT.has(error.reason); }
 function local(set: JSONWebKeySet): Keys { return { set, find: createLocalJWKSet(set) }; }
 function problem(error: unknown): string { return error instanceof Error ? error.message : `${error}`; }

@@ -35,6 +35,7 @@ export class OpenIdProvider implements Provider {
   async authorizationUrl({ redirectUri, state, nonce, verifier }: LoginParameters): Promise<URL> {
     const { clientId, scopes, resources, authorizationParameters } = this.#policy;
     const url = required('authorization_endpoint', await this.#metadata());
+    await this.#source.discovery.there();
     // Ours last: no setting takes the place of one.
     const parameters: Readonly<Record<string, string>> = {
       ...authorizationParameters,

@@ -176,6 +176,41 @@ describe('a provider that goes away', () => {
   });
 });
 
+describe('whether somebody is there to log in at', () => {
+  test('is asked when nothing was heard for a while, once for all, and not again before long', async () => {
+    const discovery = make();
+    await discovery.metadata();
+    await discovery.there();
+    expect(answers.count('discovery')).toBe(1);
+    await world.pass(15 * SECOND);
+    await Promise.all(Array.from({ length: 100 }, () => discovery.there()));
+    await discovery.there();
+    expect(answers.count('discovery')).toBe(2);
+  });
+
+  test('nobody is: a login is told so, and a flood of them asks once a second', async () => {
+    const discovery = make();
+    await discovery.metadata();
+    answers.failing.add('discovery');
+    await world.pass(15 * SECOND);
+    const before = answers.count('discovery');
+    for (let i = 0; i < 100; i++) expect(await outcome(discovery.there())).toBe('ProviderUnavailable unreachable');
+    expect(answers.count('discovery')).toBe(before + 1);
+    expect(await discovery.metadata()).toEqual(DOCUMENT);
+    answers.failing.delete('discovery');
+    await world.pass(SECOND);
+    await discovery.there();
+  });
+
+  test('somebody is who answers nonsense: what was discovered before holds', async () => {
+    const discovery = make();
+    await discovery.metadata();
+    answers.document = { issuer: 'https://other.test' };
+    await world.pass(15 * SECOND);
+    await discovery.there();
+  });
+});
+
 describe('a key that is not known', () => {
   test('makes us ask at once, for all that wait; another one within 30 seconds does not', async () => {
     const discovery = make();
