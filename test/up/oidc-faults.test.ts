@@ -232,7 +232,8 @@ describe('a restart', () => {
       const page = noted(await site.browser().open(`${ORIGIN}/app/x`));
       expect([page.status, page.body.includes(unavailable)]).toEqual([503, true]);
     } finally { await site.provider.up(); }
-    await site.gatewright.until(async () => await enter(site.browser()) === 200);
+    // Both workers notice, each for itself.
+    await site.gatewright.until(async () => (await Promise.all(Array.from({ length: 6 }, () => enter(site.browser())))).every((status) => status === 200));
   });
 
   test('with a newer key, and one more: sessions of the old ones go on', async () => {
