@@ -85,7 +85,7 @@ function extprocCluster(socketPaths: readonly string[]): ClusterJson {
     connectTimeout: '1s',
     loadAssignment: { clusterName: EXTPROC_CLUSTER, endpoints: [{ lbEndpoints: socketPaths.map((path) => ({ endpoint: { address: { pipe: { path } } } })) }] },
     // A request waits here for as long as DNS takes: Envoy's 1024 would let slow names keep everybody else out.
-    circuitBreakers: { thresholds: [{ maxRequests: 10_000, maxPendingRequests: 10_000 }] },
+    circuitBreakers: { thresholds: [{ maxRequests: 10_000, maxPendingRequests: 10_000, maxRetries: 10_000 }] },
     typedExtensionProtocolOptions: {
       [HTTP_OPTIONS]: any<HttpProtocolOptionsJson>(HTTP_OPTIONS, { explicitHttpConfig: { http2ProtocolOptions: { connectionKeepalive: { interval: '30s', timeout: '5s' } } } }),
     },

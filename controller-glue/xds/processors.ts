@@ -1,4 +1,5 @@
 // The filters that ask the ext_proc service, each once in the chain and disabled there: a route turns it on and says by which policy it is to be judged.
+import type { RetryPolicyJson } from '../../proto/envoy/config/core/v3/base_pb.js';
 import type { ExtensionWithMatcherJson } from '../../proto/envoy/extensions/common/matching/v3/extension_matcher_pb.js';
 import type { ExecuteFilterActionJson } from '../../proto/envoy/extensions/filters/http/composite/v3/composite_pb.js';
 import type { ExternalProcessorJson } from '../../proto/envoy/extensions/filters/http/ext_proc/v3/ext_proc_pb.js';
@@ -11,6 +12,9 @@ export const OIDC = 'gatewright.oidc';
 export const RESOLVER = 'gatewright.resolver';
 
 const headersOnly = { requestHeaderMode: 'SEND', responseHeaderMode: 'SKIP', requestTrailerMode: 'SKIP', responseTrailerMode: 'SKIP' } as const satisfies ProcessingModeJson;
+
+/** A worker that dies has answered nothing of what it had in hand: another one is asked the same. Envoy counts these as retries, of which a cluster has three at a time (bootstrap.ts). */
+const elsewhere: RetryPolicyJson = { retryOn: 'reset,connect-failure,refused-stream', numRetries: 3, retryBackOff: { baseInterval: '0.005s', maxInterval: '0.050s' } };
 
 /**
  * The login: it is told all of a request's headers, and may change any but those that say where the request goes. It asks for the headers of the answer where
@@ -45,7 +49,7 @@ export const resolverProcessor = processor(RESOLVER, {
 function processor(name: string, settings: ExternalProcessorJson): HttpFilterJson {
   const asked = any<ExecuteFilterActionJson>('envoy.extensions.filters.http.composite.v3.ExecuteFilterAction', {
     typedConfig: { name, typedConfig: any<ExternalProcessorJson>('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', {
-      grpcService: { envoyGrpc: { clusterName: EXTPROC_CLUSTER } },
+      grpcService: { envoyGrpc: { clusterName: EXTPROC_CLUSTER }, retryPolicy: elsewhere },
       ...settings,
       routeCacheAction: 'RETAIN',
       metadataOptions: { receivingNamespaces: { untyped: [name] } },

@@ -50,7 +50,7 @@ function extProc(name: string, namespaces: readonly string[], messageTimeout: st
   return {
     name, disabled: true,
     typed_config: any('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', {
-      grpc_service: { envoy_grpc: { cluster_name: 'service' } }, message_timeout: messageTimeout, max_message_timeout: '20s', allow_mode_override: true, observability_mode: observability,
+      grpc_service: { envoy_grpc: { cluster_name: 'service' }, retry_policy: { retry_on: 'reset,connect-failure,refused-stream', num_retries: 3, retry_back_off: { base_interval: '0.005s', max_interval: '0.05s' } } }, message_timeout: messageTimeout, max_message_timeout: '20s', allow_mode_override: true, observability_mode: observability,
       processing_mode: { request_header_mode: 'SEND', response_header_mode: 'SKIP' }, request_attributes: ['xds.route_name', 'source.address'],
       metadata_options: { receiving_namespaces: { untyped: namespaces } },
     }),
@@ -85,7 +85,7 @@ export function extProcBootstrap({ routes, upstreamPort, services, namespaces, m
     ],
   });
   const cluster = (name: string, at: readonly (string | number)[], options: Json): Json => ({
-    name, connect_timeout: '5s', typed_extension_protocol_options: options, load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: at.map(endpoint) }] },
+    name, connect_timeout: '5s', typed_extension_protocol_options: options, circuit_breakers: { thresholds: [{ max_retries: 10_000 }] }, load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: at.map(endpoint) }] },
   });
   return {
     static_resources: {
