@@ -2,7 +2,7 @@
 // it holds secrets, so the service gets it as one (`oidcDocument`).
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.ts';
-import { Secret } from './secret.ts';
+import { Secret, replaceSecrets } from './secret.ts';
 
 /** A secret on its way into the service is text; in every hand that holds it a Secret. */
 const SecretText = z.union([z.instanceof(Secret), z.string().min(1).transform((text) => new Secret(text))]);
@@ -97,14 +97,7 @@ export type ClientAuthentication = z.infer<typeof ClientAuthentication>;
 export type SessionStore = z.infer<typeof SessionStore>;
 
 /** The document that the service reads: the only place where the secrets of a policy are revealed. */
-export function oidcDocument(policy: OidcPolicy): Secret { return new Secret(canonicalJson(revealed(policy))); }
-
-function revealed(value: unknown): unknown {
-  if (value instanceof Secret) return value.reveal();
-  if (Array.isArray(value)) return value.map(revealed);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, revealed(member)]));
-}
+export function oidcDocument(policy: OidcPolicy): Secret { return new Secret(canonicalJson(replaceSecrets(policy, (secret) => secret.reveal()))); }
 
 /** Names of cookies. Every one of ours begins so, whatever the policy: none reaches the upstream. */
 export const COOKIE_PREFIXES = ['__Host-gatewright-', '__Secure-gatewright-', 'gatewright-'] as const;

@@ -10,3 +10,11 @@ export class Secret {
   toJSON(): string { return '[redacted]'; }
   [Symbol.for('nodejs.util.inspect.custom')](): string { return '[redacted]'; }
 }
+
+/** A copy of plain data with something else in the place of every secret. */
+export function replaceSecrets(value: unknown, by: (secret: Secret) => unknown): unknown {
+  if (value instanceof Secret) return by(value);
+  if (Array.isArray(value)) return value.map((each) => replaceSecrets(each, by));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, replaceSecrets(member, by)]));
+}

@@ -1,9 +1,9 @@
 // The login of the requests of one rule on one listener: the SecurityPolicy's, with what an OIDCPolicy adds to it.
 import { canonicalJson } from '../../policy/canonical-json.ts';
 import { type ClientAuthentication, type OidcPolicy, cookieName } from '../../policy/oidc.ts';
-import { Secret } from '../../policy/secret.ts';
+import { type Secret, replaceSecrets } from '../../policy/secret.ts';
 import { contentId } from '../content-id.ts';
-import type { Draft, DraftListener, DraftPolicy, DraftRoute, DraftRule, OidcEffect, OidcLogin, PolicyKind, Settings } from '../draft.ts';
+import type { Draft, DraftListener, DraftPolicy, DraftRoute, DraftRule, OidcEffect, OidcLogin, PolicyKind } from '../draft.ts';
 import { claimsOfSessions } from '../handed-tokens.ts';
 import type { IrJwt, IrRoute } from '../ir.ts';
 import { type Fault, problemAt } from '../problem-at.ts';
@@ -41,7 +41,9 @@ export function oidcOf(login: OidcLogin | undefined, jwt: IrJwt | undefined, rou
   } else if (policy.passPreflight && more !== undefined && (jwt?.policy.missing === 'Deny' || jwt?.policy.authorization?.defaultAction === 'Deny')) {
     warnOnce(more, { path: 'spec.passPreflight', message: `lets preflights pass the login; jwt and authorization of SecurityPolicy ${policy.name} refuse them all the same, unless a rule allows them` }, draft);
   }
-  return { oidc: { id: contentId(canonicalJson(tagged(policy, draft.settings.tag))), policy, session: sessionPolicy(policy) } };
+  // Ids are there for all to see: of a secret they hold what says nothing about it, and changes when it does.
+  const told = replaceSecrets(policy, (secret) => ({ tag: draft.settings.tag(secret) }));
+  return { oidc: { id: contentId(canonicalJson(told)), policy, session: sessionPolicy(policy) } };
 }
 
 /** Undefined: there is no secret, and there must be one. */
@@ -69,12 +71,4 @@ function warnOfHttp(security: DraftPolicy<'SecurityPolicy'>, policy: OidcPolicy,
 function warnOnce({ resource }: DraftPolicy<PolicyKind>, fault: Fault, draft: Draft): void {
   if (draft.problems.some((known) => known.object === resource.ref && known.message === fault.message)) return;
   draft.problems.push(problemAt(resource, { ...fault, severity: 'warning' }));
-}
-
-/** Ids are there for all to see: of a secret they hold what says nothing about it, and changes when it does. */
-function tagged(value: unknown, tag: Settings['tag']): unknown {
-  if (value instanceof Secret) return { tag: tag(value) };
-  if (Array.isArray(value)) return value.map((each) => tagged(each, tag));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, tagged(member, tag)]));
 }

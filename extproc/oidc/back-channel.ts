@@ -2,7 +2,7 @@
 import type { AwaitBody, Respond } from '../reply.ts';
 import type { OidcContext } from './context.ts';
 import { json } from './pages.ts';
-import { InvalidAnswer, ProviderRefused, ProviderUnavailable } from './provider.ts';
+import { ProviderError } from './provider.ts';
 import type { Facts } from './request.ts';
 import { StoreUnavailable } from './store.ts';
 
@@ -28,10 +28,10 @@ export async function backChannelLogout(body: Uint8Array, { provider, sessions, 
     tell('back_channel_logout');
     return { kind: 'respond', status: 200, details: 'gatewright_oidc_back_channel_logout', headers: [['cache-control', 'no-store']] };
   } catch (error) {
-    if (error instanceof ProviderUnavailable) return json(503, 'gatewright_oidc_provider_unavailable', { error: 'temporarily_unavailable' });
     // The provider asks again.
+    if (error instanceof ProviderError && error.passing) return json(503, 'gatewright_oidc_provider_unavailable', { error: 'temporarily_unavailable' });
     if (error instanceof StoreUnavailable) return json(503, 'gatewright_oidc_store_unavailable', { error: 'temporarily_unavailable' });
-    if (error instanceof InvalidAnswer || error instanceof ProviderRefused) return refused('logout_token is not valid');
+    if (error instanceof ProviderError) return refused('logout_token is not valid');
     throw error;
   }
 }

@@ -1,11 +1,11 @@
 // Back from the provider.
 import { cookieName } from '../../policy/oidc.ts';
 import type { Respond } from '../reply.ts';
+import { withoutAssertion } from './assertion.ts';
 import type { OidcContext } from './context.ts';
 import { type LoginState, MAX_ATTEMPTS, goOn, loginCookie, readState, sameBrowser, startLogin } from './login.ts';
-import { withoutAssertion } from './logout.ts';
 import { page } from './pages.ts';
-import { InvalidAnswer, ProviderRefused, ProviderUnavailable, type Tokens } from './provider.ts';
+import { InvalidAnswer, ProviderError, ProviderRefused, type Tokens } from './provider.ts';
 import type { Facts } from './request.ts';
 import { newSession } from './refresh.ts';
 import { type Session, alive, suffices } from './session.ts';
@@ -62,24 +62,11 @@ function failed(reason: Parameters<typeof page>[0], facts: Facts, { policy }: Oi
 
 /** `state`: of the login that failed; where it leads is tried again. */
 export function loginFailed(error: unknown, facts: Facts, context: OidcContext, state: Pick<LoginState, 'returnTo'>): Respond {
-  const { requestId } = facts;
-  if (error instanceof ProviderUnavailable) {
-    context.tell('login_failed', { reason: error.reason, requestId });
-    return failed('gatewright_oidc_provider_unavailable', facts, context, state);
-  }
-  if (error instanceof ProviderRefused) {
-    context.tell('login_failed', { reason: 'provider_refused', requestId });
-    if (error.code === 'invalid_grant') return failed('gatewright_oidc_code_refused', facts, context, state);
-    if (error.code === 'temporarily_unavailable' || error.code === 'server_error') return failed('gatewright_oidc_provider_unavailable', facts, context, state);
-    return failed('gatewright_oidc_provider_refused', facts, context, state, error.description ?? error.code);
-  }
-  if (error instanceof InvalidAnswer) {
-    context.tell('login_failed', { reason: error.reason, requestId });
-    return failed('gatewright_oidc_answer_invalid', facts, context, state);
-  }
-  if (error instanceof SessionTooLarge) {
-    context.tell('login_failed', { reason: 'session_too_large', requestId });
-    return failed('gatewright_oidc_session_too_large', facts, context, state);
-  }
-  throw error;
+  if (!(error instanceof ProviderError || error instanceof SessionTooLarge)) throw error;
+  context.tell('login_failed', { reason: error instanceof SessionTooLarge ? 'session_too_large' : error.reason, requestId: facts.requestId });
+  if (error instanceof SessionTooLarge) return failed('gatewright_oidc_session_too_large', facts, context, state);
+  if (error.passing) return failed('gatewright_oidc_provider_unavailable', facts, context, state);
+  if (!(error instanceof ProviderRefused)) return failed('gatewright_oidc_answer_invalid', facts, context, state);
+  if (error.code === 'invalid_grant') return failed('gatewright_oidc_code_refused', facts, context, state);
+  return failed('gatewright_oidc_provider_refused', facts, context, state, error.description ?? error.code);
 }

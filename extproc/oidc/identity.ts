@@ -38,8 +38,8 @@ function given(headers: readonly (readonly [name: string | undefined, value: str
 
 /** As IAP and Pomerium do it: who it is, signed, for this app alone; the app checks it by the keys at `jwksPath`. */
 async function identityToken({ claims, sub }: Session, { assertionMs, claimHeaders }: OidcPolicy, { audience, namespace }: NonNullable<OidcPolicy['identity']>, ring: KeyRing, now: number): Promise<string> {
-  const asked = Object.fromEntries(claimHeaders.flatMap(({ claim: [first = ''] }) => (first in claims && !OF_THE_LOGIN.has(first) ? [[first, claims[first]]] : [])));
-  const known = Object.fromEntries(['email', 'email_verified', 'name', 'preferred_username', 'groups', 'roles'].flatMap((name) => (name in claims ? [[name, claims[name]]] : [])));
+  const asked = Object.fromEntries(claimHeaders.flatMap(({ claim: [first = ''] }) => (Object.hasOwn(claims, first) && !OF_THE_LOGIN.has(first) ? [[first, claims[first]]] : [])));
+  const known = Object.fromEntries(['email', 'email_verified', 'name', 'preferred_username', 'groups', 'roles'].flatMap((name) => (Object.hasOwn(claims, name) ? [[name, claims[name]]] : [])));
   // As long as an assertion holds, and a minute for clocks that differ.
   const seconds = Math.floor(now / 1000), lifetime = Math.ceil(assertionMs / 1000) + 60;
   const { signing: { kid, key } } = await ring.identity(namespace);

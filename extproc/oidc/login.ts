@@ -1,13 +1,12 @@
 // The way to the provider. Nothing is kept on our side: all that the callback needs is in `state`, sealed, and the browser holds one secret, whose digest is in
-// it. So any number of tabs can log in at once, in any order, with one cookie (reference A3: others pile up a cookie a try).
+// it. So any number of tabs can log in at once, in any order, with one cookie (others pile up a cookie a try).
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { cookieName } from '../../policy/oidc.ts';
 import type { Respond } from '../reply.ts';
 import { setCookie } from './cookies.ts';
 import type { OidcContext } from './context.ts';
 import { onwards, page, redirect } from './pages.ts';
-import type { Facts } from './request.ts';
-import { otherHost, redirectUri } from './request.ts';
+import { type Facts, otherHost, redirectUri } from './request.ts';
 import { open, seal } from './sealed.ts';
 import { safeDestination, safeReturn } from './return-to.ts';
 import { attributesOf } from './store.ts';

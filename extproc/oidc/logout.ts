@@ -1,15 +1,13 @@
 // Out: here at once, then at the provider (OIDC RP-Initiated Logout 1.0).
-import { cookieName } from '../../policy/oidc.ts';
 import type { Respond } from '../reply.ts';
+import { withoutAssertion } from './assertion.ts';
 import type { OidcContext } from './context.ts';
-import { setCookie } from './cookies.ts';
 import { remember } from './ended.ts';
 import { loginCookie } from './login.ts';
 import { confirmLogout, json, redirect } from './pages.ts';
-import { InvalidAnswer, ProviderRefused, ProviderUnavailable } from './provider.ts';
+import { ProviderError } from './provider.ts';
 import { type Facts, fromElsewhere, lookedUpAhead } from './request.ts';
 import type { Session } from './session.ts';
-import { attributesOf } from './store.ts';
 
 export async function logout(facts: Facts, context: OidcContext, session: Session | undefined): Promise<Respond> {
   const { policy, provider, sessions, tell } = context;
@@ -25,14 +23,7 @@ export async function logout(facts: Facts, context: OidcContext, session: Sessio
     const url = await provider.endSessionUrl({ idTokenHint: session.idToken, ...(policy.postLogoutRedirectUrl === undefined ? {} : { postLogoutRedirectUri: policy.postLogoutRedirectUrl }) });
     return redirect(url?.href ?? local, 'gatewright_oidc_logged_out', cookies);
   } catch (error) {
-    if (!(error instanceof ProviderUnavailable || error instanceof ProviderRefused || error instanceof InvalidAnswer)) throw error;
+    if (!(error instanceof ProviderError)) throw error;
     return redirect(local, 'gatewright_oidc_logged_out', cookies);
   }
-}
-
-/** Envoy asks again from the next request on. */
-export function withoutAssertion({ policy }: OidcContext): string { return assertionCookie(policy, '', 0); }
-
-export function assertionCookie(policy: OidcContext['policy'], value: string, maxAgeMs: number): string {
-  return setCookie({ name: cookieName('assertion', policy), value, maxAgeMs, ...attributesOf(policy) });
 }

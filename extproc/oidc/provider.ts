@@ -11,7 +11,7 @@ import { Discovery } from './discovery.ts';
 import { ProviderFetch } from './fetch.ts';
 import { OpenIdProvider, type ProviderPolicy, type Source } from './openid-provider.ts';
 
-export { InvalidAnswer, ProviderRefused, ProviderUnavailable } from './provider-error.ts';
+export { InvalidAnswer, ProviderError, ProviderRefused, ProviderUnavailable } from './provider-error.ts';
 
 export interface Tokens {
   readonly idToken: string;

@@ -2,15 +2,13 @@
 import { createHash } from 'node:crypto';
 import type { OidcContext } from './context.ts';
 import { needsAccessToken } from './identity.ts';
-import { InvalidAnswer, ProviderRefused, ProviderUnavailable, type Tokens } from './provider.ts';
+import { ProviderError, type Tokens } from './provider.ts';
 import type { Facts } from './request.ts';
 import { open, seal } from './sealed.ts';
 import { type Session, newSessionId } from './session.ts';
 
-/** Requests that were on their way with the tokens of before get the new ones, too: a refresh token may be good for one use. */
-const GRACE_MS = 60_000;
-/** A provider that does not answer is asked again after this. */
-const LATER_MS = 30_000;
+/** What came of a refresh is good for so long: requests that were on their way with the tokens of before get the new ones, too, for a refresh token may be good for one use; and who did not answer is not asked again before. */
+const KEPT_MS = 60_000;
 /** Before its end by so much, and by a tenth of its life at most, a token is over: it must still be good when it arrives. */
 const EARLY_MS = 5_000;
 
@@ -47,14 +45,14 @@ export async function fresh(session: Session, facts: Facts, context: OidcContext
   const { refreshToken, refreshExpires } = session;
   if (!policy.refresh || refreshToken === undefined || (refreshExpires !== undefined && now >= refreshExpires)) return undefined;
   const key = `refresh:${policy.scope}:${createHash('sha256').update(refreshToken).digest('base64url')}`;
-  const answer = await once.run(key, GRACE_MS, async () => seal(ring(), 'refresh', policy.scope, { ...await refresh(session, refreshToken, facts, context), key }, now + 2 * GRACE_MS));
+  const answer = await once.run(key, KEPT_MS, async () => seal(ring(), 'refresh', policy.scope, { ...await refresh(session, refreshToken, facts, context), key }, now + 2 * KEPT_MS));
   const read = await open(ring(), 'refresh', policy.scope, answer, world.now()) as (Refreshed & { readonly key: string }) | undefined;
   // It comes from where others may write: it is ours only if it says so under the seal.
   const opened = read?.key === key ? read : undefined;
   switch (opened?.kind) {
     case 'new': return { ...session, ...opened.tokens };
     // Nobody says that it is over: it goes on.
-    case 'later': return { ...session, tokensExpire: world.now() + LATER_MS };
+    case 'later': return { ...session, tokensExpire: world.now() + KEPT_MS };
     default: {
       // Somebody else may have refreshed it where it is kept.
       const kept = await sessions.read(facts.cookies);
@@ -77,13 +75,8 @@ async function refresh(session: Session, refreshToken: string, { requestId }: Fa
     tell('refresh');
     return { kind: 'new', tokens: ofTokens({ ...tokens, expiresInMs }, session, context) };
   } catch (error) {
-    const passing = error instanceof ProviderUnavailable || (error instanceof ProviderRefused && (error.code === 'temporarily_unavailable' || error.code === 'server_error'));
-    if (!passing && !(error instanceof ProviderRefused || error instanceof InvalidAnswer)) throw error;
-    tell('refresh_failed', { reason: error instanceof ProviderRefused ? known(error.code) : error.reason, requestId });
-    return { kind: passing ? 'later' : 'over' };
+    if (!(error instanceof ProviderError)) throw error;
+    tell('refresh_failed', { reason: error.reason, requestId });
+    return { kind: error.passing ? 'later' : 'over' };
   }
 }
-
-/** RFC 6749 5.2 and 4.1.2.1. Other words are the provider's to choose, and each would be a time series more. */
-const CODES = ['invalid_request', 'invalid_client', 'invalid_grant', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope', 'access_denied', 'server_error', 'temporarily_unavailable'];
-function known(code: string): string { return CODES.includes(code) ? code : 'provider_refused'; }

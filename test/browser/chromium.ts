@@ -1,6 +1,5 @@
 // Debian's chromium through playwright-core, as a person has it: https with an authority of the tests, names that lead to this machine.
-import { existsSync } from 'node:fs';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { type Browser, type Page, chromium } from 'playwright-core';

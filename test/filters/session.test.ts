@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type Exchange, type HeadersInput, type Properties, Vm } from 'proxy-wasm-as/vm';
 import { carried } from '../cases/carried.ts';
 import { base64url, keys, rawToken } from '../cases/tokens.ts';
+import { mutations } from '../cases/mutations.ts';
 import { scaled } from '../scale.ts';
 import { COOKIE, WASM, asks, assertion, claimsOf, configuration, expectAsked, load, ours, passes, policy, ring, route, seconds, send, sign, stranger, written } from './session-vm.ts';
 
@@ -294,18 +295,8 @@ describe('under hostile clients', () => {
     const vm = load();
     const good = assertion(vm);
     expect(written(send(vm, ours(good)))).toEqual(passes);
-    let seed = 42;
-    const dice = (n: number): number => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % n;
-    const alphabet = 'ABCxyz019-_.=+/ %"\\{}[]:,';
-    for (let i = 0; i < scaled(200_000); i++) {
-      const characters = [...good];
-      for (let edits = 1 + dice(3); edits > 0; edits--) {
-        const at = dice(characters.length), what = dice(3);
-        if (what === 0) characters[at] = alphabet[dice(alphabet.length)] ?? '';
-        else if (what === 1) characters.splice(at, 1 + dice(20));
-        else characters.splice(at, 0, alphabet[dice(alphabet.length)] ?? '');
-      }
-      const mutated = characters.join('').trim();
+    for (const each of mutations(good, scaled(200_000))) {
+      const mutated = each.trim();
       if (mutated !== good) expect([mutated, written(send(vm, ours(mutated)))]).toEqual([mutated, asks]);
     }
     expect(vm.dead).toBe(false);

@@ -7,6 +7,7 @@ import { FaultPluginConfiguration, FaultPolicy } from '../../policy/fault.ts';
 import { carried } from '../cases/carried.ts';
 import { policies } from '../cases/fault.ts';
 import { scaled } from '../scale.ts';
+import { dice } from '../cases/mutations.ts';
 
 const WASM = new URL('../../build/fault.wasm', import.meta.url);
 const configured = (configuration: unknown): boolean => Vm.load(WASM, { pluginConfiguration: JSON.stringify(configuration) }).configured;
@@ -115,13 +116,12 @@ describe('the plugin configuration', () => {
 });
 
 describe('policies at random', () => {
-  let seed = 11;
-  const dice = (n: number): number => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % n;
-  const pick = <T>(values: readonly T[]): T => values[dice(values.length)] as T;
+  const roll = dice(11);
+  const pick = <T>(values: readonly T[]): T => values[roll(values.length)] as T;
   /** Mostly one of these, and now and then one that does not belong there. */
-  const leaf = <T>(good: readonly T[], bad: readonly unknown[]) => (): unknown => dice(40) === 0 ? pick(bad) : pick(good);
-  const maybe = (object: Record<string, () => unknown>): Record<string, unknown> => Object.fromEntries(Object.entries(object).filter(() => dice(2) === 0).map(([name, make]) => [name, make()]));
-  const all = (object: Record<string, () => unknown>): Record<string, unknown> => Object.fromEntries(Object.entries(object).filter(() => dice(40) > 0).map(([name, make]) => [name, make()]));
+  const leaf = <T>(good: readonly T[], bad: readonly unknown[]) => (): unknown => roll(40) === 0 ? pick(bad) : pick(good);
+  const maybe = (object: Record<string, () => unknown>): Record<string, unknown> => Object.fromEntries(Object.entries(object).filter(() => roll(2) === 0).map(([name, make]) => [name, make()]));
+  const all = (object: Record<string, () => unknown>): Record<string, unknown> => Object.fromEntries(Object.entries(object).filter(() => roll(40) > 0).map(([name, make]) => [name, make()]));
   const duration = leaf(['1s', '500ms', '1h30m', '99999h', '1m1m1m1m', '2s'], ['0s', '1m1m1m1m1m', '1.5s', '', 's', 5, null, '1us', '100000s', ' 1s']);
   const percentage = leaf([0, 0.1, 0.0001, 50, 99.99, 100], [-1, 100.0001, 101, '1', null, 1e9]);
   const status = leaf([200, 204, 404, 503, 599], [199, 600, 503.5, '503', 0, null]);
@@ -132,8 +132,8 @@ describe('policies at random', () => {
   const words = leaf(['', 'a', '😀'.repeat(2_000)], [null, 1, []]);
   const bool = leaf([true, false], [null, 0, 'true']);
   const empty = leaf([{}], [{ x: 1 }, null, []]);
-  const list = (make: () => unknown) => (): unknown => dice(40) === 0 ? pick([null, 'x', {}, Array.from({ length: 130 }, make)]) : Array.from({ length: dice(3) }, make);
-  const some = (make: () => unknown) => (): unknown => Array.from({ length: dice(40) === 0 ? 0 : 1 + dice(2) }, make);
+  const list = (make: () => unknown) => (): unknown => roll(40) === 0 ? pick([null, 'x', {}, Array.from({ length: 130 }, make)]) : Array.from({ length: roll(3) }, make);
+  const some = (make: () => unknown) => (): unknown => Array.from({ length: roll(40) === 0 ? 0 : 1 + roll(2) }, make);
   const headers = list(() => all({ name: token, value }));
   const latency = (): Record<string, unknown> => ({
     ...pick([
@@ -150,8 +150,8 @@ describe('policies at random', () => {
   const times = leaf(['2026-01-01T00:00:00Z', '2026-01-01T01:00:00.5+01:00', '2026-01-01T00:00:00.25Z'], ['2026-02-30T00:00:00Z', 'x', 5]);
   const abortion = (): unknown => ({ ...pick([() => all({ httpStatus: status }), () => all({ grpcStatus: leaf([0, 16], [17, -1]) }), () => all({ headerAbort: empty }), () => all({ reset: leaf([true], [false]) })])(), ...maybe({ body: words, headers, percentage }) });
   const good = (): unknown => structuredClone(pick(Object.values(policies).flatMap(({ faults }) => faults)));
-  const one = (): unknown => dice(60) === 0 ? pick([null, [], 'x', 1, {}]) : {
-    ...(dice(3) === 0 ? good() as object : { abort }),
+  const one = (): unknown => roll(60) === 0 ? pick([null, [], 'x', 1, {}]) : {
+    ...(roll(3) === 0 ? good() as object : { abort }),
     ...maybe({
       name: leaf(['a', long(63)], ['', long(64)]), seed: leaf(['', long(253)], [long(254)]), dryRun: bool, delay: latency, abort: abortion, match,
       sticky: () => pick([() => all({ type: () => 'SourceIP' }), () => all({ type: leaf(['Header', 'Cookie', 'Claim'], ['Query', null]), name })])(),
@@ -159,14 +159,14 @@ describe('policies at random', () => {
       response: () => all({ delay: () => all({ fixedDelay: duration }), replace: () => maybe({ httpStatus: status, headers, removeHeaders: list(token), body: words, percentage }) }),
       responseRateLimit: () => ({ ...pick([() => all({ limitKbps: leaf([1, 1_048_576], [0, 1_048_577, 1.5]) }), () => all({ headerLimit: empty })])(), ...maybe({ percentage }) }),
     }),
-    ...(dice(60) === 0 && { [pick(['percentage', 'Delay', ''])]: 1 }),
+    ...(roll(60) === 0 && { [pick(['percentage', 'Delay', ''])]: 1 }),
   };
 
   test('are taken by both sides or by none', () => {
     let taken = 0;
     const rounds = scaled(50_000);
     for (let i = 0; i < rounds; i++) {
-      if (verdict({ faults: some(one)(), ...(dice(6) === 0 && maybe({ maxActiveFaults: leaf([1, 1_000_000], [0, 1_000_001, 1.5, '1']), name })) })) taken++;
+      if (verdict({ faults: some(one)(), ...(roll(6) === 0 && maybe({ maxActiveFaults: leaf([1, 1_000_000], [0, 1_000_001, 1.5, '1']), name })) })) taken++;
     }
     // Neither hardly any nor nearly all: else the dice would show little.
     expect(taken / rounds).toBeGreaterThan(0.2);
@@ -177,8 +177,8 @@ describe('policies at random', () => {
     const whole = JSON.stringify({ rules: [{ match: {}, policy: policies['everything'] }] });
     for (let i = 0; i < scaled(50_000); i++) {
       const bytes = Buffer.from(whole);
-      for (let change = 0; change <= dice(3); change++) bytes[dice(bytes.length)] = dice(256);
-      const vm = Vm.load(WASM, { pluginConfiguration: dice(2) === 0 ? bytes : bytes.subarray(0, dice(bytes.length)) });
+      for (let change = 0; change <= roll(3); change++) bytes[roll(bytes.length)] = roll(256);
+      const vm = Vm.load(WASM, { pluginConfiguration: roll(2) === 0 ? bytes : bytes.subarray(0, roll(bytes.length)) });
       expect(vm.dead).toBe(false);
     }
   }, 600_000);

@@ -160,11 +160,10 @@ describe('without a session', () => {
     expect((await host.visit(new Jar(), '/', { headers: [['accept', 'text/html'], ...headers] })).status).toBe(status);
   });
 
+  // An engine that backtracks would not come back from it.
   test('a pattern of denyRedirect takes no longer for hostile headers', async () => {
     const host = await loginHost(policyOf({ denyRedirect: [[{ name: 'x-d', type: 'RegularExpression', value: '(a+)+b' }]] }));
-    const cpu = process.cpuUsage();
     expect((await host.visit(new Jar(), '/', { headers: [['accept', 'text/html'], ['x-d', 'a'.repeat(20_000)]] })).status).toBe(302);
-    expect(process.cpuUsage(cpu).user).toBeLessThan(2_000_000); // a backtracking engine: longer than the universe
   });
 
   test('a request with a token goes on where jwt judges it, without identity headers of its own making', async () => {
