@@ -70,7 +70,8 @@ const AGAIN_MS = 50;
 /** How often everything is looked at, whatever the watchers say. */
 const RESCAN_MS = 2_000;
 
-interface Pending { timer: NodeJS.Timeout; lastEvent: number }
+/** `since`: when the file was first seen as it is, or last said to have changed, by the monotonic clock. */
+interface Pending { timer: NodeJS.Timeout; since: number }
 
 /** Watches files and folders; `onChange` gets everything again whenever something of it changed. */
 export class FileSource {
@@ -130,20 +131,21 @@ export class FileSource {
   #schedule(path: string, delay: number, event: boolean): void {
     const pending = this.#pending.get(path);
     clearTimeout(pending?.timer);
-    const lastEvent = event ? Date.now() : pending?.lastEvent ?? Date.now();
-    this.#pending.set(path, { lastEvent, timer: setTimeout(() => this.#read(path), delay) });
+    const since = event ? performance.now() : pending?.since ?? performance.now();
+    this.#pending.set(path, { since, timer: setTimeout(() => this.#read(path), delay) });
   }
 
   #read(path: string): void {
-    const lastEvent = this.#pending.get(path)?.lastEvent ?? 0;
     const stamp = stampOf(path);
+    const since = stamp === this.#stamps.get(path) ? this.#pending.get(path)?.since ?? performance.now() : performance.now();
     this.#stamps.set(path, stamp);
     // Watchers drop events that come close together: look once more, a moment later.
-    this.#pending.set(path, { lastEvent, timer: setTimeout(() => stampOf(path) === stamp ? this.#pending.delete(path) : this.#schedule(path, 0, true), AGAIN_MS) });
+    this.#pending.set(path, { since, timer: setTimeout(() => stampOf(path) === stamp ? this.#pending.delete(path) : this.#schedule(path, 0, true), AGAIN_MS) });
     const before = this.#files.get(path);
     const after = readOne(path, this.#cache);
     if (before === after || (before !== undefined && after !== undefined && unchanged(before, after))) return;
-    if (before !== undefined && takesAway(before, after) && (Date.now() - lastEvent < QUIET_MS || hasWriter(path))) {
+    // The stamp comes last: a writer who ended between the reading and the look for writers has changed it.
+    if (before !== undefined && takesAway(before, after) && (performance.now() - since < QUIET_MS || hasWriter(path) || stampOf(path) !== stamp)) {
       this.#schedule(path, AGAIN_MS, false);
       return;
     }

@@ -47,6 +47,6 @@ test('all else is served, and changes', async () => {
 test('it is tried again, and the route is open when it is there', async () => {
   rmSync(obstacle);
   await gatewright.until(async () => (await status('/any')) === 200, 60_000);
-  expect(await gatewright.page('problems')).not.toContain('ext_proc');
+  await expect.poll(() => gatewright.page('problems'), { timeout: 20_000 }).not.toContain('ext_proc');
   expect(JSON.stringify(await gatewright.status('HTTPRoute', 'any'))).not.toContain('ExtprocUnavailable');
 });

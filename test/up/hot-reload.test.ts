@@ -5,7 +5,7 @@ import { closeSync, openSync, renameSync, rmSync, writeFileSync, writeSync } fro
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { ISSUER, goodClaims } from '../cases/jwt.ts';
 import { jwks, token } from '../cases/tokens.ts';
@@ -49,6 +49,7 @@ class Scene {
       throw new Error(`${this.id}: ${JSON.stringify(last)} and never ${JSON.stringify(statuses)}\n${error.message}`);
     });
   }
+  /** What `up` says of these files. It says so once every Envoy has the state, so a little after the first answers of it: poll. */
   async problems(): Promise<{ file: string; line: number; path: string; message: string; severity: string }[]> {
     return JSON.parse(await gatewright.page('problems')).filter(({ file }: { file: string }) => file.includes(`/${this.id}.`));
   }
@@ -67,6 +68,7 @@ interface Case {
   readonly run: (scene: Scene) => Promise<void>;
 }
 
+const PATIENT = { timeout: 10_000, interval: 20 };
 const IN_FORCE = [401, 403, 403, 200] as const;
 const CLOSED = [500, 500, 500, 500] as const;
 const usual = (id: string): Record<string, string> => ({ 'route.yaml': yaml(httpRoute(id)), 'policy.yaml': yaml(policy(id)) });
@@ -90,7 +92,7 @@ const cases: readonly Case[] = [
   } },
   { name: 'a policy that is half there for a moment', never: ['nobody', 'mallory'], run: async (scene) => {
     writeFileSync(scene.path('policy.yaml'), weaker(withBob(scene.id)));
-    await sleep(400);
+    await sleep(250);
     expect(await scene.answers()).toEqual(IN_FORCE);
     writeFileSync(scene.path('policy.yaml'), withBob(scene.id));
     await scene.become(...bobCanPass);
@@ -114,7 +116,7 @@ const cases: readonly Case[] = [
   { name: 'a field that is not known', run: async (scene) => {
     scene.save('policy.yaml', yaml(policy(scene.id, { authorisation: only('mallory') })));
     await scene.become(...CLOSED);
-    expect((await scene.problems()).map(({ path, message }) => `${path} ${message}`)).toEqual(['spec.authorisation unknown field']);
+    await vi.waitFor(async () => expect((await scene.problems()).map(({ path, message }) => `${path} ${message}`)).toEqual(['spec.authorisation unknown field']), PATIENT);
     expect(await scene.accepted()).toMatchObject({ status: 'False', reason: 'Invalid' });
     scene.save('policy.yaml', yaml(policy(scene.id)));
     await scene.become(...IN_FORCE);
@@ -122,12 +124,12 @@ const cases: readonly Case[] = [
   { name: 'a value of another type', run: async (scene) => {
     scene.save('policy.yaml', yaml(policy(scene.id)).replace('defaultAction: Deny', 'defaultAction: 17'));
     await scene.become(...CLOSED);
-    expect((await scene.problems())[0]).toMatchObject({ path: 'spec.authorization.defaultAction', severity: 'error' });
+    await vi.waitFor(async () => expect((await scene.problems())[0]).toMatchObject({ path: 'spec.authorization.defaultAction', severity: 'error' }), PATIENT);
   } },
   { name: 'a provider that is not there', run: async (scene) => {
     scene.save('policy.yaml', yaml(policy(scene.id)).replace('provider: example', 'provider: nobody'));
     await scene.become(...CLOSED);
-    expect((await scene.problems())[0]).toMatchObject({ path: 'spec.authorization.rules[0].principal.jwt.provider', message: 'there is no provider nobody in this policy' });
+    await vi.waitFor(async () => expect((await scene.problems())[0]).toMatchObject({ path: 'spec.authorization.rules[0].principal.jwt.provider', message: 'there is no provider nobody in this policy' }), PATIENT);
   } },
   { name: 'a policy that moves to another file', run: async (scene) => {
     renameSync(scene.path('policy.yaml'), scene.path('moved.yaml'));
@@ -138,13 +140,13 @@ const cases: readonly Case[] = [
   { name: 'a section that is not supported: csrf', run: async (scene) => {
     scene.save('policy.yaml', yaml(policy(scene.id, { csrf: { additionalOrigins: ['*'] } })));
     await scene.become(...CLOSED);
-    expect((await scene.problems()).map(({ path, message }) => `${path} ${message}`)).toEqual(['spec.csrf not supported']);
+    await vi.waitFor(async () => expect((await scene.problems()).map(({ path, message }) => `${path} ${message}`)).toEqual(['spec.csrf not supported']), PATIENT);
     expect(await scene.accepted()).toEqual(expect.objectContaining({ status: 'False', reason: 'Invalid', message: expect.stringContaining('spec.csrf') }));
   } },
   { name: 'a section that is not supported, alone: basicAuth', run: async (scene) => {
     scene.save('policy.yaml', yaml(securityPolicy(scene.id, { basicAuth: { users: { name: 'users' } } })));
     await scene.become(...CLOSED);
-    expect((await scene.accepted()).message).toContain('spec.basicAuth');
+    await vi.waitFor(async () => expect((await scene.accepted()).message).toContain('spec.basicAuth'), PATIENT);
   } },
   { name: 'a policy that is deleted and made again within 300 ms', run: async (scene) => {
     rmSync(scene.path('policy.yaml'));
@@ -169,7 +171,7 @@ const cases: readonly Case[] = [
   { name: 'keys that are taken away and given back', files: (id) => ({ 'route.yaml': yaml(httpRoute(id), fromConfigMap(id)), 'keys.yaml': yaml(configMap(id)) }), run: async (scene) => {
     rmSync(scene.path('keys.yaml'));
     await scene.become(...CLOSED);
-    expect((await scene.problems())[0]?.message).toBe(`ConfigMap default/${scene.id} not found`);
+    await vi.waitFor(async () => expect((await scene.problems())[0]?.message).toBe(`ConfigMap default/${scene.id} not found`), PATIENT);
     scene.save('keys.yaml', yaml(configMap(scene.id)));
     await scene.become(...IN_FORCE);
   } },
@@ -200,14 +202,14 @@ const cases: readonly Case[] = [
   { name: 'a route that gets another name, without its policy', never: [], run: async (scene) => {
     scene.save('route.yaml', yaml({ ...httpRoute(scene.id), metadata: { name: `${scene.id}-new` } }));
     await gatewright.until(async () => (await scene.accepted()).reason === 'TargetNotFound');
-    expect((await scene.problems()).map(({ file }) => file)).toEqual([scene.path('policy.yaml')]);
+    await vi.waitFor(async () => expect((await scene.problems()).map(({ file }) => file)).toEqual([scene.path('policy.yaml')]), PATIENT);
   } },
   { name: 'the same policy in a second file', run: async (scene) => {
     scene.save('second.yaml', yaml(policy(scene.id, { authorization: only('mallory') })));
     await scene.become(...CLOSED);
-    const twice = (await scene.problems()).filter(({ message }) => message.includes('given twice')).map(({ file, line, message }) => `${file}:${line} ${message}`);
+    const twice = async (): Promise<string[]> => (await scene.problems()).filter(({ message }) => message.includes('given twice')).map(({ file, line, message }) => `${file}:${line} ${message}`);
     const [first, second] = [`${scene.path('policy.yaml')}:1`, `${scene.path('second.yaml')}:1`];
-    expect(twice).toEqual([`${first} SecurityPolicy default/${scene.id} is given twice: also at ${second}`, `${second} SecurityPolicy default/${scene.id} is given twice: also at ${first}`]);
+    await vi.waitFor(async () => expect(await twice()).toEqual([`${first} SecurityPolicy default/${scene.id} is given twice: also at ${second}`, `${second} SecurityPolicy default/${scene.id} is given twice: also at ${first}`]), PATIENT);
     rmSync(scene.path('second.yaml'));
     await scene.become(...IN_FORCE);
   } },
