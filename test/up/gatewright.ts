@@ -20,10 +20,17 @@ export interface GatewrightOptions {
 }
 
 const CLI = new URL('../../cli/main.ts', import.meta.url).pathname;
-// Every run gets ports of its own, below the ephemeral ones: by vitest's worker, and in turn within it.
+// Every run gets ports of its own, by vitest's worker and in turn within it: below the ephemeral ones, beside those of `freePort`, and none that something listens on.
 const worker = Number(process.env['VITEST_POOL_ID'] ?? 0);
-let turn = process.pid % 45;
-const nextOffset = (): number => 12_000 + (worker % 4) * 5_000 + (turn++ % 45) * 100;
+let turn = process.pid % 30;
+function nextOffset(): number {
+  const listening = new Set(readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1).map((line) => line.trim().split(/\s+/)).filter(([, , , state]) => state === '0A').map(([, local = '']) => Number.parseInt(local.split(':')[1] ?? '', 16)));
+  for (let tries = 0; tries < 30; tries++) {
+    const offset = 10_000 + (worker % 3) * 3_000 + (turn++ % 30) * 100;
+    if (![80, 81, 82, 90, 443, 13_000].some((port) => listening.has(offset + port))) return offset;
+  }
+  throw new Error('something listens on all ports of this worker: are there Envoys left over?');
+}
 
 export class Gatewright {
   readonly folder: string;

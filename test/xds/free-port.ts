@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 
 /** A TCP port of 127.0.0.1 that nothing listens on. Below 32768: the kernel takes those above for connections that other tests make meanwhile. */
 export function freePort(): Promise<number> {
-  const port = 21_000 + Math.floor(Math.random() * 9_000);
+  const port = 20_000 + Math.floor(Math.random() * 2_900);
   return new Promise((resolve) => {
     const server = createServer().once('error', () => resolve(freePort()));
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)));
