@@ -91,6 +91,7 @@ describe('connection-limit.wasm as an HTTP filter in Envoy', () => {
 
   test('never lets more in than the limit of a route when sixty-four clients storm it', { timeout: 120_000 }, async () => {
     let inside = 0, most = 0, refused = 0;
+    const { promise: wereFull, resolve: full } = Promise.withResolvers<void>();
     await Promise.all(Array.from({ length: 64 }, async (_, i) => {
       for (let round = 0; round < 20; round++) {
         const id = `storm ${i} ${round}`;
@@ -101,6 +102,8 @@ describe('connection-limit.wasm as an HTTP filter in Envoy', () => {
           continue;
         }
         most = Math.max(most, ++inside);
+        if (inside === 10) full();
+        await wereFull;                                // nobody leaves before every place was taken once
         await sleep((i * 7 + round * 3) % 11);
         inside--;
         upstream.answer(id);

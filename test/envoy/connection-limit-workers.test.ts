@@ -56,12 +56,15 @@ describe('four workers', () => {
   test.each(['ours', 'native'])('never have more inside than the limit when sixty-four clients storm them (%s)', { timeout: 120_000 }, async (name) => {
     const address = await envoy.address(name);
     let inside = 0, most = 0, served = 0, refused = 0;
+    const { promise: wereFull, resolve: full } = Promise.withResolvers<void>();
     await Promise.all(Array.from({ length: 64 }, async (_, i) => {
       for (let round = 0; round < 40; round++) {
         const client = EchoClient.open(address);
         if (await enters(client)) {
           served++;
           most = Math.max(most, ++inside);
+          if (inside === 10) full();
+          await wereFull;                                // nobody leaves before every place was taken once
           await sleep((i * 7 + round * 3) % 11);
           inside--;
         } else refused++;
