@@ -123,7 +123,7 @@ addressType: IPv4
 ports: [{name: http, port: ${port}}]
 endpoints: [{addresses: [127.0.0.1]}]
 ${route('open', `${to('/')}, {matches: [{path: {value: /nobody}}], backendRefs: [{name: nobody, port: 3000}]}, {matches: [{path: {value: /missing}}], backendRefs: [{name: missing, port: 1}]},
-    {matches: [{path: {value: /mostly}}], backendRefs: [{name: backend, port: 3000, weight: 1}, {name: missing, port: 1, weight: 9999}]}, {matches: [{path: {value: /closed}}], filters: [{type: RequestRedirect}]},
+    {matches: [{path: {value: /mostly}}], backendRefs: [{name: backend, port: 3000, weight: 1}, {name: missing, port: 1, weight: 999999}]}, {matches: [{path: {value: /closed}}], filters: [{type: RequestRedirect}]},
     {matches: [{path: {value: /quick}}], backendRefs: [{name: backend, port: 3000}], timeouts: {request: 5s}}`)}
 ${route('shop', to('/shop'), 'shop.test')}
 ${route('claims', to('/claims'))}${policy('claims', `    optional: true\n${provider('      claimToHeaders: [{header: X-User, claim: user.name}, {header: x-sub, claim: sub}]')}`)}

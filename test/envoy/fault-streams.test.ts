@@ -126,7 +126,7 @@ test.each([['aborted', { 'x-envoy-fault-abort-request': '503' }, 503], ['let go'
   const client = session();
   const many = [client, ...Array.from({ length: 19 }, session)];
   await Promise.all(many.map((one) => ask(one, '/reset')));
-  const due = Date.now() + 2_000;
+  const due = Date.now() + 6_000;
   const replies = Promise.all(Array.from({ length: 1_000 }, (_, i) => ask(many[i % many.length] as ClientHttp2Session, '/byHeader', { ...headers, 'x-envoy-fault-delay-request': String(Math.max(1, due - Date.now())) })));
   await until(async () => await active() === 1_000);
   process.kill(envoy.pid, 'SIGSTOP');

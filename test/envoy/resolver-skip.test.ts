@@ -85,9 +85,9 @@ test('the second request to a host asks nobody', async () => {
 });
 
 test('until what DNS said has run out, and then not though Envoy has a connection there', async () => {
-  answers['short.test'] = { addresses: ['127.0.0.1'], ttl: 1 };
+  answers['short.test'] = { addresses: ['127.0.0.1'], ttl: 3 };
   expect((await get('open', `short.test:${port}`)).status).toBe(200);
-  answers['short.test'] = { addresses: [], ttl: 1 };
+  answers['short.test'] = { addresses: [], ttl: 3 };
   let status = 200;
   for (let tries = 0; tries < 50_000 && status === 200; tries++) ({ status } = await get('open', `short.test:${port}`));
   expect(status).toBe(502);

@@ -96,7 +96,7 @@ test('when a process dies its socket goes on: by another at once, by its success
 
 test('a process that hangs is replaced, and holds nobody up for longer', { timeout: 60_000 }, async () => {
   // But not with processes that begin: how long that takes is for the machine to say.
-  const hasty = { ...realWorld, after: (milliseconds: number, call: () => void) => realWorld.after(milliseconds < 15_000 ? milliseconds / 10 : milliseconds, call) };
+  const hasty = { ...realWorld, after: (milliseconds: number, call: () => void) => realWorld.after(milliseconds < 15_000 ? milliseconds / 4 : milliseconds, call) };
   const own = await WorkerPool.start({ script, workers: 2, address: { kind: 'unix', path: join(folder, 'hung', 's') }, log: pino({ level: 'silent' }), world: hasty });
   try {
     const [victim = 0] = own.pids;

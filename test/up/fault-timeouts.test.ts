@@ -10,7 +10,7 @@ import { documents, endpoint, gateway, gatewayClass, httpRoute } from './manifes
 
 const traffic = (name: string, spec: object): object => ({
   apiVersion: 'gateway.envoyproxy.io/v1alpha1', kind: 'BackendTrafficPolicy', metadata: { name },
-  spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name }], timeout: { http: { requestTimeout: '1s' } }, ...spec },
+  spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name }], timeout: { http: { requestTimeout: '3s' } }, ...spec },
 });
 const delayed = (percentage: number): object => ({ faultInjection: { delay: { fixedDelay: '700ms', percentage } } });
 
@@ -41,7 +41,7 @@ const options = (path: string, headers: Record<string, string> = {}, method = 'G
 };
 
 test('a delayed request to a silent backend has no longer than any other', async () => {
-  // With the delay on top it would be 1.7 s, and the other one, which came 400 ms later, would be first.
+  // With the delay on top it would be 3.7 s, and the other one, which came 400 ms later, would be first.
   const order: string[] = [];
   const held = ask(gatewright.address(), '/held/silent').then(({ status, body }) => { order.push('held'); return { status, body }; });
   await sleep(400);
@@ -56,7 +56,7 @@ test('an upload that takes longer than the timeout is not cut off', async () => 
   const upload = request(options('/spared/x', { 'content-length': '4' }, 'POST'));
   const answered = once(upload, 'response');
   upload.write('ab');
-  await sleep(1_500);
+  await sleep(3_500);
   upload.end('cd');
   const [response] = await answered;
   expect(response.statusCode).toBe(200);
@@ -65,7 +65,7 @@ test('an upload that takes longer than the timeout is not cut off', async () => 
 test.each(['spared', 'held'])('a WebSocket stays open: %s', async (route) => {
   const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' };
   const [, socket] = await once(request(options(`/${route}/x`, headers)).end(), 'upgrade') as [unknown, Socket];
-  await sleep(1_500);
+  await sleep(3_500);
   socket.write('still here');
   const [data] = await once(socket, 'data', { signal: AbortSignal.timeout(5_000) });
   expect(String(data)).toBe('still here');

@@ -2,6 +2,7 @@
 import { chmodSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../free-port.ts';
 import { type Browser, type Page, login } from '../oidc/browser.ts';
 import { SECRET, TestProvider } from '../oidc/provider.ts';
 import { LoginSite, ORIGIN, callbackOf, clientSecret, cookiesOf, forget, httpsGateway, loginRoute } from './login-site.ts';
@@ -16,11 +17,11 @@ const passed = new Set<string>();
 const changing = (issuer: string, name = 'x-first', client = 'changing'): object[] => loginRoute('changing', issuer, { oidc: { clientID: client }, more: { claimsToHeaders: [{ claim: 'sub', header: name }] } });
 const files = (issuer: string): Record<string, readonly unknown[]> => ({
   'all.yaml': [httpsGateway(), httpRoute('open'), ...loginRoute('app', issuer, { more: { claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] } }), ...loginRoute('other', issuer), ...loginRoute('forwards', issuer, { oidc: { forwardAccessToken: true } }), ...loginRoute('late', late.issuer), ...loginRoute('rotated', issuer, { oidc: { clientSecret: { name: 'rotated' } } }),
-    ...loginRoute('hurried', issuer, { oidc: { provider: { issuer, backendSettings: { timeout: { http: { requestTimeout: '300ms' } }, retry: { numRetries: 0 } } } } })],
+    ...loginRoute('hurried', issuer, { oidc: { provider: { issuer, backendSettings: { timeout: { http: { requestTimeout: '1500ms' } }, retry: { numRetries: 0 } } } } })],
   'changing.yaml': changing(issuer), 'rotated.yaml': [clientSecret('rotated')],
 });
 beforeAll(async () => {
-  late = await TestProvider.start();
+  late = await TestProvider.start({ port: await freePort() });
   late.client('late', [`${ORIGIN}/late/callback`]);
   await late.down();
   site = await LoginSite.start(({ provider }) => {
@@ -103,7 +104,7 @@ describe('a provider', () => {
   test('that is slow keeps its own logins waiting, and nobody else; past the timeout of the policy there is a page', async () => {
     const [browser, slow, hurried] = [await loggedIn('other'), site.browser(), site.browser()];
     const callbacks = [await begun(slow), await begun(hurried, 'hurried')] as const;
-    site.provider.slow.set('token', 1_000);
+    site.provider.slow.set('token', 4_000);
     try {
       let done = false;
       const [waiting, given] = [slow.open(callbacks[0]).then((page) => { done = true; return page; }), hurried.open(callbacks[1])];

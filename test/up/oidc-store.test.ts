@@ -77,7 +77,7 @@ describe('a session in the store', () => {
   });
 
   test('ends after absoluteTimeout, however much is asked; and after idleTimeout without a request, and not before', async () => {
-    const [short, idle, busy] = [await loggedIn('short'), await loggedIn('idle'), await loggedIn('idle', 'bob')];
+    const [idle, short, busy] = [await loggedIn('idle'), await loggedIn('short'), await loggedIn('idle', 'bob')];
     const said: number[] = [];
     await site.gatewright.until(async () => { said.push(await state(busy, 'idle')); await new Promise((resolve) => setTimeout(resolve, 200)); return await state(short, 'short') === 401; });
     expect([new Set(said), await state(idle, 'idle')]).toEqual([new Set([200]), 401]);

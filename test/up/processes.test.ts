@@ -90,7 +90,7 @@ describe('an Envoy that dies', () => {
     const [before = 0] = den.envoys();
     process.kill(before, 'SIGKILL');
     await one.until(async () => await ask(one.address(), '/open').then(({ status }) => status === 200, () => false));
-    await one.until(async () => await fetch(`${one.ready.admin}/ready`).then((answer) => answer.ok, () => false), 5_000);
+    await one.until(async () => await fetch(`${one.ready.admin}/ready`).then((answer) => answer.ok, () => false));
     expect(await one.stat('listener_manager.total_listeners_active')).toBe(1);
   });
 });
@@ -126,7 +126,7 @@ describe('Gateways that come and go', () => {
     await one.until(() => den.envoys().length === 2);
     expect(new Set(one.ready.gateways.map(({ admin }) => admin)).size).toBe(2);
     for (const pid of den.envoys()) process.kill(pid, 'SIGKILL');
-    for (const name of [b, c]) await one.until(async () => await ask(one.address('http', name), '/').then(({ status }) => status === 200, () => false), 5_000);
+    for (const name of [b, c]) await one.until(async () => await ask(one.address('http', name), '/').then(({ status }) => status === 200, () => false));
     expect(await ask(`127.0.0.1:${one.portOffset + 80}`, '/').catch(() => 'refused')).toBe('refused');
   });
 
@@ -144,7 +144,7 @@ describe('Gateways that come and go', () => {
     await once(holder, 'listening');
     const { port } = holder.address() as AddressInfo;
     await one.replace('late.yaml', documents(gateway([{ name: 'http', protocol: 'HTTP', port }], 'late'), httpRoute('to-late', undefined, { parentRefs: [{ name: 'late' }] }), httpRoute('beside')));
-    await one.until(async () => (await one.page('problems')).includes(String(port)), 5_000);
+    await one.until(async () => (await one.page('problems')).includes(String(port)));
     expect(await Promise.all(['/open', '/plain', '/beside'].map(async (path) => (await ask(one.address(), path)).status))).toEqual([200, 401, 200]);
     expect(JSON.stringify(await one.status('Gateway', 'late'))).toContain('"reason":"PortUnavailable"');
     // Free again, it is had with the next change.

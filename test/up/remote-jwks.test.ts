@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pair, issueCertificate } from '../../examples/certificate.ts';
 import { jwks, keys, token } from '../cases/tokens.ts';
 import { type Answer as HttpAnswer, ask } from '../envoy/answer.ts';
+import { freePort } from '../free-port.ts';
 import { Gatewright } from './gatewright.ts';
 import { type Answer, KeyServer, json } from './key-server.ts';
 import { base, documents, httpRoute, securityPolicy } from './manifests.ts';
@@ -49,7 +50,7 @@ beforeAll(async () => {
   writeFileSync(caFile, authority.certificate);
   server = await KeyServer.start(localhost, { ...Object.fromEntries(Object.entries(useless).map(([name, answer]) => [`/${name}`, answer])), '/elsewhere': json(jwks), '/good': later(400, json(jwks)), '/rotating': json(jwks), '/by-address': json(jwks) });
   for (const [name, pair] of Object.entries(unbelievable)) servers.set(name, await KeyServer.start(pair, { [`/${name}`]: json(jwks) }));
-  const down = await KeyServer.start(localhost, {});
+  const down = await KeyServer.start(localhost, {}, await freePort());
   ports.set('down', down.port);
   await down.stop();
   const names = [...Object.keys(unbelievable), ...Object.keys(useless), 'good', 'rotating', 'by-address', 'down'];

@@ -11,10 +11,10 @@ beforeAll(async () => {
   hosts = await Hosts.start();
   port = await hosts.plain('slow.test');
   const { zone } = hosts.dns;
-  hosts.dns.zone = (question) => ({ ...zone(question), afterMs: 2_000 });
+  hosts.dns.zone = (question) => ({ ...zone(question), afterMs: 4_000 });
   gatewright = await Gatewright.start({
     'edge.yaml': edge, 'policy.yaml': documents(hosts.policy({ dns: { servers: [hosts.dns.address], hostsFile: '', timeout: '10s', minTtl: '10m' } })),
-    'routes.yaml': documents(backend('any', {}), dynamicRoute('any', 'any', {}, { rules: [rule('hurried', { timeouts: { request: '300ms' } }), rule('patient')] })),
+    'routes.yaml': documents(backend('any', {}), dynamicRoute('any', 'any', {}, { rules: [rule('hurried', { timeouts: { request: '1500ms' } }), rule('patient')] })),
   });
 }, 60_000);
 afterAll(async () => {

@@ -6,7 +6,7 @@ import { base, documents, httpRoute } from './manifests.ts';
 
 const targetRefs = [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'one' }];
 const traffic = (spec: object): object => ({ apiVersion: 'gateway.envoyproxy.io/v1alpha1', kind: 'BackendTrafficPolicy', metadata: { name: 'one' }, spec: { targetRefs, ...spec } });
-const faultInjection = { delay: { fixedDelay: '3s' } };
+const faultInjection = { delay: { fixedDelay: '6s' } };
 const circuitBreaker = { maxConnections: 9 };
 const nothing = documents(httpRoute('elsewhere'));
 

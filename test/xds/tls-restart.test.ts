@@ -11,7 +11,7 @@ import { bootstrap } from '../../controller-glue/xds/bootstrap.ts';
 import { makeCertificate } from '../../examples/keys.ts';
 import { EnvoyProcess } from '../envoy/envoy-process.ts';
 import { type Edge, edgeSnapshot } from './edge.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../free-port.ts';
 
 test('a listener that changes after the control plane restarted has its certificate, and a renewed one is taken', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'gw-ads-tls-'));

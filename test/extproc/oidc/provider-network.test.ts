@@ -31,7 +31,7 @@ const FAULTS: readonly (readonly [Fault, string])[] = [
 
 describe.each(['discovery', 'keys', 'token'] as const)('%s', (endpoint) => {
   test.each(FAULTS)('%s: %s', async (fault, reason) => {
-    const provider = withSettings({ timeoutMs: fault === 'hang' ? 300 : 5_000, retries: 0 });
+    const provider = withSettings({ timeoutMs: fault === 'hang' ? 1_000 : 5_000, retries: 0 });
     if (endpoint === 'token') {
       const query = await callbackOf(await provider.authorizationUrl(LOGIN));
       await provider.logoutToken('x').catch(() => { /* the keys are there now */ });
@@ -54,7 +54,7 @@ describe('what is asked again', () => {
   });
 
   test.each<readonly [Fault]>([['reset'], ['hang'], ['cut short'], [500], [503], ['redirect'], ['nonsense'], ['endless']])('a grant that may have been heard, after %s: never', async (fault) => {
-    const provider = withSettings({ retries: 5, timeoutMs: fault === 'hang' ? 500 : 5_000 });
+    const provider = withSettings({ retries: 5, timeoutMs: fault === 'hang' ? 1_500 : 5_000 });
     const query = await callbackOf(await provider.authorizationUrl(LOGIN));
     idp.faults.set('token', fault);
     const before = idp.asked('token');

@@ -162,7 +162,7 @@ describe('a name server that', () => {
   test.each(troubles)('$name: names in use go on, a new one is told why not', async ({ name, first, ...reply }) => {
     const known = `known-${name.replaceAll(' ', '-')}.test`;
     answers[known] = ['127.0.0.1'];
-    expect((await get('hasty', `${known}:${port}`)).status).toBe(200);
+    await expect.poll(async () => (await get('hasty', `${known}:${port}`)).status).toBe(200);
     const zone = names.zone;
     names.zone = () => reply;
     try {
@@ -184,7 +184,7 @@ describe('a name server that', () => {
     let turn = 0;
     names.zone = (question) => turn++ % 3 === 0 ? { code: 2 } : turn % 7 === 0 ? { silent: true } : zone(question);
     answers['steady.test'] = ['127.0.0.1'];
-    while ((await get('hasty', `steady.test:${port}`)).status !== 200) await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await expect.poll(async () => (await get('hasty', `steady.test:${port}`)).status).toBe(200);
     for (let i = 0; i < 20; i++) answers[`flap${i}.test`] = ['127.0.0.1'];
     const steady: number[] = [];
     const others: (string | undefined)[] = [];
